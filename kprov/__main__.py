@@ -1,0 +1,5 @@
+"""`python -m kprov`."""
+
+from kprov.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""Commands about a cluster: options in, one function call, `finish`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kprov.cli.finish import finish
+from kprov.cli.options import (
+    AcceptNewHostKeys,
+    Format,
+    Inventory,
+    InventoryOption,
+    Limit,
+    Only,
+    Output,
+    VerifyAll,
+    cluster_options,
+    phase_names,
+)
+
+if TYPE_CHECKING:
+    from kprov.phases.plan import Plan
+
+
+def plan(
+    inventory: Inventory = None,
+    inventory_option: InventoryOption = None,
+    limit: Limit = None,
+    only: Only = None,
+    verify_all: VerifyAll = False,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Say what `kprov up` would change and why. Exit code 0: nothing, 2: changes.
+
+    Example: kprov plan inventory.ini --limit node3
+    """
+    from kprov.commands.plan import plan as run
+
+    options = cluster_options(inventory or inventory_option, accept_new_host_keys, limit)
+    phases = phase_names(only)
+    finish("plan", output, lambda: run(options, only=phases, verify_all=verify_all))
+
+
+def up(
+    inventory: Inventory = None,
+    inventory_option: InventoryOption = None,
+    limit: Limit = None,
+    only: Only = None,
+    verify_all: VerifyAll = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Run the roles in check mode: shows differences, changes nothing.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="After a change, prove that the cluster works.")
+    ] = True,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before changing anything.")] = False,
+    break_lock: Annotated[
+        bool, typer.Option("--break-lock", help="Take the cluster's lock from an operation that is dead.")
+    ] = False,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Make the cluster what the inventory says. Safe to run again at any time.
+
+    Shows the plan, asks on a terminal, changes only what differs, proves the result.
+
+    Example: kprov up inventory.ini --yes
+    """
+    from kprov.commands.up import UpOptions
+    from kprov.commands.up import up as run
+    from kprov.ui.console import err, interactive
+
+    how = UpOptions(
+        only=phase_names(only),
+        verify_all=verify_all,
+        check=check,
+        verify=verify,
+        break_lock=break_lock,
+        confirm=_confirm if interactive() and not yes and not check else _show,
+    )
+    options = cluster_options(inventory or inventory_option, accept_new_host_keys, limit)
+    finish("up", output, lambda: run(options, how, err()))
+
+
+def _show(plan: Plan) -> bool:
+    """Announce the changes without asking."""
+    from kprov.ui.console import err
+    from kprov.ui.plan_table import print_plan
+
+    print_plan(err(), plan)
+    return True
+
+
+def _confirm(plan: Plan) -> bool:
+    """Announce the changes and ask."""
+    _show(plan)
+    return typer.confirm("change these hosts?", err=True)
+
+
+cluster_commands = (plan, up)

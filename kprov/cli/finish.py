@@ -1,0 +1,48 @@
+"""How every command ends: its result or its error is printed once, and its exit code goes to the shell."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from kprov.cli.options import Format
+from kprov.errors import ExitCode, KprovError, Problem
+
+if TYPE_CHECKING:
+    from kprov.ui.result import Result
+
+
+def finish(kind: str, output: Format, command: Callable[[], Result]) -> NoReturn:
+    """Run a command and exit."""
+    from kprov.ui.console import err, out
+    from kprov.ui.problems import print_error, print_problems
+
+    try:
+        result = command()
+    except KeyboardInterrupt:
+        err().print("interrupted")
+        sys.exit(ExitCode.INTERRUPTED)
+    except KprovError as error:
+        if output is Format.JSON:
+            _print_json(kind, {"error": error.message, "hint": error.hint}, error.problems, error.exit_code)
+        print_error(err(), error)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        from kprov.ui.bug import report_bug
+
+        report_bug(err(), kind, error)
+        sys.exit(ExitCode.BUG)
+    print_problems(err(), result.problems)
+    if output is Format.JSON:
+        _print_json(kind, result.data, result.problems, result.exit_code)
+    else:
+        result.render(out())
+    sys.exit(result.exit_code)
+
+
+def _print_json(kind: str, data: dict[str, Any], problems: Sequence[Problem], exit_code: ExitCode) -> None:
+    from kprov.ui.result import envelope
+
+    sys.stdout.write(json.dumps(envelope(kind, data, problems, exit_code), indent=1, default=str) + "\n")

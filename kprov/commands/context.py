@@ -1,0 +1,62 @@
+"""What the commands that look at a cluster share: load the inventory, probe the hosts, judge what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kprov.errors import ConnectError, PreflightError, Problem
+from kprov.remote.state import ProbeResult, Unreachable
+from kprov.spec.cluster import ClusterSpec
+from kprov.ui.progress import NoProgress, Progress
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every cluster command can be told about hosts and output."""
+
+    inventory: Path | None = None
+    accept_new_host_keys: bool = False
+    limit: tuple[str, ...] = ()
+    progress: Progress = field(default_factory=NoProgress)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The wish and the reality, with every warning on the way."""
+
+    spec: ClusterSpec
+    states: Mapping[str, ProbeResult]
+    warnings: Sequence[Problem]
+
+
+def observe(options: Options) -> Observed:
+    """Load the inventory and probe its hosts; unreachable hosts are part of the answer. Raises InputError."""
+    from kprov.remote.probe import probe
+    from kprov.spec.load import load
+
+    loaded = load(options.inventory)
+    states = probe(loaded.spec.hosts, accept_new_host_keys=options.accept_new_host_keys)
+    return Observed(loaded.spec, states, loaded.warnings)
+
+
+def judge(observed: Observed) -> Sequence[Problem]:
+    """Preflight: raises with every error at once, returns the warnings.
+
+    Raises ConnectError when no host answered, PreflightError when machines that answered are not fit.
+    """
+    from kprov.remote.preflight import preflight
+
+    problems = preflight(observed.spec, observed.states)
+    if all(isinstance(s, Unreachable) for s in observed.states.values()):
+        raise ConnectError("none of the hosts could be used", problems=problems, hint="nothing was changed")
+    errors = [p for p in problems if p.severity == "error"]
+    unfit = [p for p in errors if not isinstance(observed.states.get(p.host or ""), Unreachable)]
+    if unfit:
+        raise PreflightError(
+            f"{len(unfit)} problem{'s' * (len(unfit) > 1)} found before any change",
+            problems=problems,
+            hint="nothing was changed",
+        )
+    return [*observed.warnings, *problems]

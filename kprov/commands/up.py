@@ -1,0 +1,133 @@
+"""`kprov up`: probe, plan, ask, change, verify, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+
+from kprov.commands.context import Observed, Options, judge, observe
+from kprov.commands.plan import plan_data
+from kprov.engine.converge import Converged, Request, converge
+from kprov.errors import ExitCode, Interrupted, PhaseError, Problem
+from kprov.phases.plan import Plan, build_plan
+from kprov.ui.result import Result
+from kprov.ui.run_display import run_display
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """How far `up` goes.
+
+    check: run the roles in check mode, change nothing. break_lock: take another operator's lock.
+    """
+
+    only: tuple[str, ...] = ()
+    verify_all: bool = False
+    check: bool = False
+    verify: bool = True
+    break_lock: bool = False
+    # Asked before anything changes; returns False to stop. None: nobody to ask.
+    confirm: Callable[[Plan], bool] | None = field(default=None)
+
+
+def up(options: Options, how: UpOptions, console: Console) -> Result:
+    """Converge the cluster. Raises PhaseError when a control plane failed or nothing could be finished."""
+    started = time.monotonic()
+    observed = observe(options)
+    problems = judge(observed)
+
+    def planned(without: Collection[str]) -> Plan:
+        return build_plan(
+            observed.spec,
+            observed.states,
+            verify_all=how.verify_all,
+            only=how.only,
+            limit=options.limit,
+            without=without,
+        )
+
+    plan = planned(())
+    if not plan.steps:
+        return _report(observed, plan, Converged(), problems, started)
+    if how.confirm and not how.confirm(plan):
+        raise Interrupted("stopped before any change")
+    with run_display(console, plan) as display:
+        request = Request(
+            operation="up",
+            spec=observed.spec,
+            states=observed.states,
+            replan=planned,
+            on_event=display.event,
+            check=how.check,
+            break_lock=how.break_lock,
+            accept_new_host_keys=options.accept_new_host_keys,
+        )
+        done = converge(request, plan)
+    if done.interrupted:
+        raise Interrupted("interrupted", hint="`kprov up` again goes on from here; `kprov plan` shows what is left")
+    if done.failures and _nothing_left(observed, done):
+        raise phase_error(done)
+    return _report(observed, plan, done, problems, started)
+
+
+def phase_error(done: Converged) -> PhaseError:
+    """The first failure as the block that ends the command."""
+    first = done.failures[0]
+    return PhaseError(
+        phase=first.phase or first.role or "the run",
+        host=first.host or "?",
+        task=first.task or "?",
+        said=first.msg or "(no message; see the log)",
+        log=str(done.log),
+        hint="mend it, then run `kprov up` again: it goes on with the phase that failed",
+    )
+
+
+def _nothing_left(observed: Observed, done: Converged) -> bool:
+    """True when the failure is not one host's own: a control plane failed, or every host did."""
+    control_planes = {h.name for h in observed.spec.group("kube_control_plane")}
+    failed = {event.host for event in done.failures if event.host}
+    return bool(failed & control_planes) or failed >= {h.name for h in observed.spec.hosts}
+
+
+def _report(observed: Observed, plan: Plan, done: Converged, problems: Sequence[Problem], started: float) -> Result:
+    left_out = {
+        **{n: u.message for n, u in plan.unreachable.items()},
+        **{str(e.host): e.msg or e.event for e in done.failures},
+    }
+    complete = not left_out and not plan.blocked
+    data: dict[str, Any] = {
+        "cluster": observed.spec.name,
+        "changed": len(done.changed),
+        "changed_hosts": sorted(done.changed),
+        "module_calls": dict(sorted(done.calls.items())),
+        "seconds": round(time.monotonic() - started, 2),
+        "left_out": left_out,
+        "log": str(done.log) if done.log else None,
+        "plan": plan_data(plan),
+    }
+    return Result(
+        kind="up",
+        data=data,
+        render=lambda console: _render(console, data),
+        problems=problems,
+        exit_code=ExitCode.OK if complete else ExitCode.PARTIAL,
+    )
+
+
+def _render(console: Console, data: dict[str, Any]) -> None:
+    name, seconds = data["cluster"], data["seconds"]
+    if not data["plan"]["steps"]:
+        console.print(f"{name}: nothing to change ({seconds} s)")
+    else:
+        console.print(f"{name}: {data['changed']} hosts changed in {seconds} s; log {data['log']}")
+    for blocked in data["plan"]["blocked"]:
+        console.print(f"  not done: {blocked['phase']} on {blocked['host']}: {blocked['why']}")
+    for host, why in data["left_out"].items():
+        console.print(f"  left out: {host}: {why}", soft_wrap=True)
+    if data["left_out"]:
+        console.print("  run `kprov up` again when these hosts are back")

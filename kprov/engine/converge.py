@@ -1,0 +1,137 @@
+"""Carries out a plan: locks, one ansible-playbook process, and a second one for the rest if a host took its play down.
+
+Ansible ends a run when every host of a play failed, even when later plays are about other hosts. A dead worker must not
+keep the others waiting, so what is left is planned again without the failed hosts and run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kprov.engine.events import Event
+from kprov.engine.inventory import extra_vars, generated_inventory
+from kprov.engine.journal import Journal
+from kprov.engine.lock import controller_lock, holder
+from kprov.engine.paths import controller_id
+from kprov.engine.run import AnsibleRun, Outcome, run_ansible
+from kprov.errors import LockedError
+from kprov.phases.catalog import PHASES
+from kprov.phases.plan import Plan
+from kprov.remote.state import ProbeResult
+from kprov.spec.cluster import ClusterSpec
+
+LOCK_SECONDS = 2 * 60 * 60  # how long a cluster's lock outlives a controller that vanished
+
+
+@dataclass
+class Converged:
+    """The sum over the processes of one operation."""
+
+    calls: dict[str, int] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    failures: list[Event] = field(default_factory=list)
+    interrupted: bool = False
+    log: Path | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        """Account for one process."""
+        for host, calls in outcome.calls.items():
+            self.calls[host] = self.calls.get(host, 0) + calls
+        self.changed |= outcome.changed
+        self.failures += outcome.failures
+        self.interrupted |= outcome.interrupted
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to carry out. replan: the plan without the hosts that have failed in this run."""
+
+    operation: str
+    spec: ClusterSpec
+    states: Mapping[str, ProbeResult]
+    replan: Callable[[Collection[str]], Plan]
+    on_event: Callable[[Event], None]
+    check: bool = False
+    break_lock: bool = False
+    accept_new_host_keys: bool = False
+
+
+def converge(request: Request, plan: Plan) -> Converged:
+    """Run the plan under the cluster's lock. Raises LockedError; a failed task is part of the answer."""
+    done = Converged()
+    with controller_lock(request.spec.name, request.operation):
+        journal = Journal(request.spec.name, request.operation)
+        done.log = journal.ansible_log
+        try:
+            _run_all(request, plan, journal, done)
+        finally:
+            journal.write("result.json", {"changed": sorted(done.changed), "module_calls": done.calls})
+            journal.close()
+    return done
+
+
+def _run_all(request: Request, plan: Plan, journal: Journal, done: Converged) -> None:
+    failed: set[str] = set()
+    finished: set[tuple[str, str]] = set()
+    while True:
+        journal.write("plan.json", [vars(step) for step in plan.steps])
+        outcome = _run_once(request, plan, journal)
+        done.add(outcome)
+        finished |= outcome.finished
+        newly_failed = outcome.failed_hosts - failed
+        failed |= newly_failed
+        if done.interrupted or not newly_failed:
+            return
+        plan = _rest(request.replan(failed), finished)
+        if not plan.steps:
+            return
+
+
+def _rest(plan: Plan, finished: Collection[tuple[str, str]]) -> Plan:
+    """The plan without what this run has finished: the probe it was made from is older than that."""
+    steps = tuple(step for step in plan.steps if (step.phase, step.host) not in finished)
+    return Plan(steps, plan.blocked, plan.unreachable, plan.first_control_plane, plan.fingerprints)
+
+
+def _run_once(request: Request, plan: Plan, journal: Journal) -> Outcome:
+    lock = {
+        "run_id": journal.run_id,
+        "controller_id": controller_id(),
+        "holder": holder(),
+        "operation": request.operation,
+        "expires_in": LOCK_SECONDS,
+        "break_lock": request.break_lock,
+    }
+    # A check changes nothing on a node, so it neither needs nor takes the lock there.
+    locked = plan.first_control_plane is not None and not request.check
+    phases = [phase.name for phase in PHASES if plan.hosts_of(phase.name)]
+
+    def on_event(event: Event) -> None:
+        journal.event(event)
+        request.on_event(event)
+
+    def run(playbooks: list[str]) -> Outcome:
+        return run_ansible(
+            AnsibleRun(
+                playbooks=playbooks,
+                user_inventory=request.spec.inventory,
+                generated=generated_inventory(request.spec, request.states, plan),
+                variables=extra_vars(plan, lock),
+                log=journal.ansible_log,
+                check=request.check,
+                accept_new_host_keys=request.accept_new_host_keys,
+            ),
+            on_event,
+        )
+
+    outcome = run([*(["lock"] if locked else []), *phases, *(["unlock"] if locked else [])])
+    refused = next((event for event in outcome.failures if event.locked), None)
+    if refused:
+        raise LockedError(
+            refused.msg or "the cluster is in use", hint="`kprov up --break-lock` takes the lock if its holder is gone"
+        )
+    if locked and outcome.failures and not outcome.interrupted:
+        run(["unlock"])  # the failed run ended before its own unlock
+    return outcome

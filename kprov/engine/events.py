@@ -1,0 +1,48 @@
+"""Typed events of a run, as the callback plugin kprov_events writes them (one JSON object per line)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened.
+
+    event: playbook | play | task | start | ok | skip | failed | unreachable | retry | stats.
+    time: seconds since the epoch.
+    delegate: the host on which the task really ran, if another. msg: what a failed task said.
+    """
+
+    event: str
+    time: float = 0.0
+    play: str | None = None
+    task: str | None = None
+    role: str | None = None
+    phase: str | None = None
+    host: str | None = None
+    delegate: str | None = None
+    changed: bool = False
+    ignored: bool = False
+    msg: str | None = None
+    module: str | None = None
+    module_calls: int = 0
+    changes: tuple[str, ...] = ()
+    locked: bool = False
+    extra: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+_FIELDS = {f.name for f in fields(Event)} - {"extra"}
+
+
+def parse_event(line: str) -> Event | None:
+    """An Event from a line; None for a line that is not one (a newer plugin, a cut line)."""
+    try:
+        raw = json.loads(line)
+        known = {k: v for k, v in raw.items() if k in _FIELDS and v is not None}
+        known["changes"] = tuple(known.get("changes", ()))
+        return Event(**known, extra={k: v for k, v in raw.items() if k not in _FIELDS})
+    except (ValueError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,39 @@
+"""The inventory that kprov adds beside the user's own: groups todo_<phase> and what the probe and the plan know.
+
+The user's inventory stays the first source, so variables, vault and precedence are Ansible's own business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kprov.phases.catalog import PHASES
+from kprov.phases.plan import Plan
+from kprov.remote.state import HostState, ProbeResult
+from kprov.spec.cluster import ClusterSpec
+
+
+def generated_inventory(spec: ClusterSpec, states: Mapping[str, ProbeResult], plan: Plan) -> dict[str, Any]:
+    """A YAML inventory (as JSON-ready data). An empty todo group costs nothing: Ansible skips the play."""
+    children = {phase.group: {"hosts": {host: {} for host in plan.hosts_of(phase.name)}} for phase in PHASES}
+    hosts = {}
+    for host in spec.hosts:
+        state = states.get(host.name)
+        if isinstance(state, HostState):
+            hosts[host.name] = {
+                "node": _facts(state),
+                "kprov_fingerprints": plan.fingerprints.get(host.name, {}),
+            }
+    return {"all": {"hosts": hosts, "children": children}}
+
+
+def extra_vars(plan: Plan, lock: dict[str, Any]) -> dict[str, Any]:
+    """Variables of the whole run: each play's group, the cluster's home, the lock."""
+    groups = {phase.group: phase.group for phase in PHASES}
+    return {**groups, "control_plane_first": plan.first_control_plane, "kprov_lock": lock}
+
+
+def _facts(state: HostState) -> dict[str, Any]:
+    """What roles may read of the probe, so that no play gathers facts."""
+    return {"arch": state.arch, "missing_commands": list(state.missing_commands), "joined": state.cluster.joined}

@@ -1,0 +1,104 @@
+"""The image that nodes are made of, built once and found again by its content.
+
+Two images: a base (a small Debian with the packages, the slow part) and on top of it users, masks and the entrypoint
+(seconds). Each tag is a hash of what goes in, so an edited Dockerfile makes a new image and an old lab keeps its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from kprov.errors import LabError
+from kprov.lab.directory import locked
+from kprov.lab.docker import Docker
+from kprov.ui.progress import Progress
+
+REPOSITORY = "kprov-lab/node"
+CONTEXT = Path(__file__).parent / "node_image"
+
+# Debian 12: systemd 252 still boots on cgroup v1. (Debian 13's 257 refuses it unless forced.)
+SUITE = "bookworm"
+REGISTRY_BASE = "debian:12-slim"
+
+# Half the size, and nobody reads manuals in a node.
+EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+BUILD_SECONDS = 900.0
+
+
+def node_image(docker: Docker, progress: Progress) -> str:
+    """The tag of the node image; builds what is missing.
+
+    The base is made by mmdebstrap from a Debian mirror when mmdebstrap is installed, else it is a registry's Debian.
+    Raises LabError when neither can be had.
+    """
+    with locked("node-image"):
+        base = _debian_base(docker, progress) if shutil.which("mmdebstrap") else REGISTRY_BASE
+        files = sorted(path for path in CONTEXT.iterdir() if path.is_file())
+        tag = f"{REPOSITORY}:{_hash(base, *(f'{path.name}:{path.read_text()}' for path in files))}"
+        if not _exists(docker, tag):
+            with progress.timed(f"lab: building the node image {tag}"):
+                _build(docker, base, tag)
+    return tag
+
+
+def existing_image(docker: Docker) -> str | None:
+    """Any node image that the engine has, without building one: good enough to remove a firewall rule."""
+    tags = docker.lines("images", REPOSITORY, "--format", "{{.Repository}}:{{.Tag}}")
+    return tags[0] if tags else None
+
+
+def packages() -> list[str]:
+    """Debian packages of a node."""
+    lines = (CONTEXT / "packages.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _debian_base(docker: Docker, progress: Progress) -> str:
+    tag = f"kprov-lab/base:{_hash(SUITE, *EXCLUDED, *packages())}"
+    if _exists(docker, tag):
+        return tag
+    with progress.timed(f"lab: making a Debian {SUITE} base with mmdebstrap"), tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch, "base.tar")
+        command = [
+            "mmdebstrap",
+            "--quiet",
+            "--variant=minbase",
+            f"--include={','.join(packages())}",
+            '--aptopt=APT::Install-Recommends "false"',
+            *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
+            SUITE,
+            str(archive),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
+        if done.returncode != 0:
+            raise LabError(
+                f"mmdebstrap could not make a Debian {SUITE}: {done.stderr.strip()[-1000:]}",
+                hint="it needs a Debian mirror, as apt does; try `mmdebstrap bookworm /dev/null` by itself",
+            )
+        docker.run("import", str(archive), tag, seconds=BUILD_SECONDS)
+    return tag
+
+
+def _build(docker: Docker, base: str, tag: str) -> None:
+    try:
+        docker.run("build", "--quiet", "--build-arg", f"BASE={base}", "--tag", tag, str(CONTEXT), seconds=BUILD_SECONDS)
+    except LabError as failed:
+        hint = (
+            "install mmdebstrap (`scripts/engine start` does) to do without a registry"
+            if base == REGISTRY_BASE
+            else None
+        )
+        raise LabError(f"the node image could not be built: {failed.message}", hint=hint) from failed
+
+
+def _exists(docker: Docker, tag: str) -> bool:
+    return bool(docker.run("images", "--quiet", tag))
+
+
+def _hash(*parts: str) -> str:
+    """12 hexadecimal digits that change with any of the parts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]

@@ -1,0 +1,91 @@
+"""The inputs of a phase on a host: what makes it run again when it changes.
+
+The dictionary is recorded on the node when the phase has finished. A reason in the plan is a key that differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kprov.artifacts.manifest import Manifest, load_for
+from kprov.content import content_root
+from kprov.phases.phase import Phase
+from kprov.spec.cluster import ClusterSpec, Host
+from kprov.spec.declarations import declarations
+
+# Where files come from does not matter to a node, their digests do ("artifacts" below).
+SOURCES = frozenset({"artifacts_bundle", "artifacts_mirror"})
+# What a role does. Its README and the descriptions of its variables change nothing on a node.
+ROLE_CONTENT = ("tasks", "vars", "defaults", "templates", "files", "handlers")
+
+
+def inputs(phase: Phase, spec: ClusterSpec, host: Host) -> dict[str, Any]:
+    """Everything that the phase's result on this host depends on, JSON-ready."""
+    names = {d.name for d in declarations().of_role(phase.name)} | set(phase.reads)
+    values = {name: host.variables[name] for name in sorted(names - SOURCES)}
+    values["content"] = content_digest(phase.name)
+    values["control_plane"] = "kube_control_plane" in host.groups
+    if "control_plane_endpoint" in phase.reads:
+        values["api_endpoint"] = api_endpoint(spec)
+    if SOURCES & set(phase.reads):
+        values["artifacts"] = _artifacts_digest(host)
+    return values
+
+
+def api_endpoint(spec: ClusterSpec) -> str:
+    """host:port of the API server as every client uses it; the same rule as roles/cluster/vars/main.yml."""
+    first = spec.group("kube_control_plane")[0]
+    endpoint = str(first.variables["control_plane_endpoint"]) or first.ip
+    return endpoint if _has_port(endpoint) else f"{endpoint}:{first.variables['api_server_port']}"
+
+
+def _has_port(endpoint: str) -> bool:
+    _, colon, port = endpoint.rpartition(":")
+    return bool(colon) and port.isdigit()
+
+
+@cache
+def content_digest(phase_name: str) -> str:
+    """SHA-256 over the playbook, the role, roles/cluster and every plugin: what kprov itself brings to a phase."""
+    root = content_root()
+    files = [root / "playbooks" / f"{phase_name}.yml"]
+    for role in (phase_name, "cluster"):
+        for part in ROLE_CONTENT:
+            files += _files_below(root / "roles" / role / part)
+    return _digest_of(files, root)[:16] + _plugins_digest(root)[:16]
+
+
+@cache
+def _plugins_digest(root: Path) -> str:
+    return _digest_of(_files_below(root / "plugins"), root)
+
+
+def _files_below(directory: Path) -> list[Path]:
+    return [p for p in directory.rglob("*") if p.is_file() and p.suffix != ".pyc"]
+
+
+def _digest_of(files: list[Path], root: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(str(path.relative_to(root)).encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _artifacts_digest(host: Host) -> str:
+    manifest = load_for(str(host.variables["artifacts_bundle"]))
+    return _release_digest(manifest, str(host.variables["kubernetes_version"]))
+
+
+def _release_digest(manifest: Manifest, version: str) -> str:
+    release = manifest.release(version)
+    files = [f for f in manifest.files if release.components.get(f.name) == f.version]
+    images = [i for i in manifest.images if not i.kubernetes or release.kubernetes in i.kubernetes]
+    pins = sorted([f.name, f.arch, f.sha256] for f in files) + sorted(
+        [i.ref, i.arch or "", i.digest or ""] for i in images
+    )
+    return hashlib.sha256(json.dumps(pins).encode()).hexdigest()[:16]

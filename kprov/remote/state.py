@@ -1,0 +1,140 @@
+"""What the probe found on a host, as typed values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class OperatingSystem:
+    """From /etc/os-release."""
+
+    id: str
+    version_id: str
+    pretty_name: str
+    id_like: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A TCP socket in LISTEN; process is the command name, empty if it could not be read."""
+
+    port: int
+    address: str
+    process: str
+    pid: int | None
+
+
+@dataclass(frozen=True)
+class Filesystem:
+    """Bytes of the file system that holds a path."""
+
+    free: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Something kprov owns that is not as kprov left it. what: path, unit or object; problem: missing | differs | inactive | ..."""
+
+    what: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class PhaseState:
+    """The record of a phase on a node (or, for cluster phases, in the API), compared with the live system."""
+
+    fingerprint: dict[str, Any] | None
+    finished: str | None
+    dirty: bool
+    drift: tuple[Drift, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """Traces of a cluster on the node, kprov's or not."""
+
+    ca_sha256: str | None = None
+    server: str | None = None
+    joined: bool = False  # /etc/kubernetes/kubelet.conf exists
+    admin_conf: bool = False
+    static_pods: tuple[str, ...] = ()
+    kubelet_version: str | None = None
+    kubelet_unit: bool = False
+
+
+@dataclass(frozen=True)
+class ApiNode:
+    """A Node object."""
+
+    ready: bool
+    kubelet_version: str
+    control_plane: bool
+
+
+@dataclass(frozen=True)
+class ApiState:
+    """What the API server on a control plane answered; None on other hosts. phases: records of cluster phases."""
+
+    reachable: bool
+    error: str | None = None
+    nodes: dict[str, ApiNode] = field(default_factory=dict)
+    phases: dict[str, PhaseState] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LockState:
+    """Who holds the cluster's lock, as written in lock.json on the node."""
+
+    operation: str
+    holder: str  # user@controller
+    since: str  # RFC 3339
+    expires: str  # RFC 3339
+    run_id: str
+    controller_id: str
+
+
+@dataclass(frozen=True)
+class HostState:
+    """Everything one probe learnt about one host. Sizes in bytes, times in seconds since the epoch."""
+
+    hostname: str
+    machine_id: str
+    boot_id: str
+    time: float
+    clock_skew: float  # host's clock minus the controller's, round trip taken off
+    os: OperatingSystem
+    arch: str  # amd64 | arm64 | what uname says
+    kernel: str
+    init: str  # name of process 1
+    virtualization: str
+    cgroup_version: int
+    cpus: int
+    memory: int
+    swap: tuple[str, ...]
+    filesystems: dict[str, Filesystem]
+    kernel_features: dict[str, bool]
+    listeners: tuple[Listener, ...]
+    addresses: tuple[str, ...]
+    nameservers: tuple[str, ...]
+    resolves_itself: bool
+    missing_commands: tuple[str, ...]
+    cluster: ClusterState
+    phases: dict[str, PhaseState]
+    records_cluster: str | None  # cluster_name in kprov's records, None when there are none
+    lock: LockState | None = None
+    api: ApiState | None = None
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """A host that gave no state. kind: unreachable | auth | host-key | sudo | python | probe."""
+
+    kind: str
+    message: str
+    hint: str | None = None
+
+
+ProbeResult = HostState | Unreachable

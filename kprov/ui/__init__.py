@@ -1,0 +1,1 @@
+"""Everything that prints. Results go to stdout, progress and messages to stderr."""

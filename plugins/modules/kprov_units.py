@@ -1,0 +1,274 @@
+#!/usr/bin/python
+"""kprov_units: systemd units in the wanted state, restarted only for a reason that survives a killed run."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kprov_units
+short_description: Enable, start and stop units; restart them when the files they run on differ from their last good start
+description:
+  - A restart is due when the digest over C(restart_on) differs from the one recorded at the unit's last good start, or
+    nothing is recorded and the unit started before one of the files was written. Unlike a handler, this is not lost
+    when a run is killed between writing a file and restarting the unit.
+  - A start is good when the unit is active and C(ready) has exited with 0.
+options:
+  phase: {description: Phase that owns the units., type: str, required: true}
+  deadline: {description: Seconds that a unit may take to become active and ready., type: int, default: 60}
+  units:
+    description: The units, handled in this order.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name: {description: Full name., type: str, required: true}
+      state: {description: Wanted state., type: str, choices: [started, stopped], default: started}
+      enabled: {description: Started at boot., type: bool, default: true}
+      start_if: {description: "Without this path the unit is enabled, but neither started nor restarted.", type: path}
+      restart_on: {description: Files whose content the running unit must have read., type: list, elements: path, default: []}
+      ready: {description: "Command that exits with 0 when the unit does its work.", type: list, elements: str, default: []}
+author: kprov
+"""
+
+import os
+import subprocess
+import time
+
+from ansible.module_utils import kprov_fs
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_paths import UNITS, real
+from ansible.module_utils.kprov_state import PhaseRecord, digest, make_state_directory, owned_files
+
+PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "NeedDaemonReload",
+    "InvocationID",
+    "ActiveEnterTimestamp",
+    "Type",
+)
+JOURNAL_LINES = 30
+POLL = 0.1
+BOOT_STATES = ("enabled", "enabled-runtime", "static", "indirect", "generated", "alias")
+
+
+class UnitError(Exception):
+    """A unit is not as wanted; the message is for the user."""
+
+
+def systemctl(*arguments: str, timeout: float = 120) -> str:
+    """Output of systemctl; UnitError if it fails."""
+    try:
+        done = run(["systemctl", *arguments], timeout)
+    except subprocess.TimeoutExpired:
+        raise UnitError(f"systemctl {' '.join(arguments)} did not end within {timeout:g} s") from None
+    if done.returncode != 0:
+        raise UnitError(f"systemctl {' '.join(arguments)}: {done.stdout.strip()}")
+    return done.stdout
+
+
+def run(argv: list[str], timeout: float) -> subprocess.CompletedProcess:
+    """Run a command; output of both streams as text. Times in it are UTC: they are compared with times of files."""
+    return subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=timeout,
+        check=False,
+        text=True,
+        errors="replace",
+        env={**os.environ, "LC_ALL": "C", "TZ": "UTC", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""},
+    )
+
+
+def show(names: list[str]) -> dict[str, dict[str, str]]:
+    """Properties of all units, by one call. systemctl answers in the order of the names."""
+    blocks = systemctl("show", "--property=" + ",".join(PROPERTIES), "--", *names).strip().split("\n\n")
+    found = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
+    return dict(zip(names, found))
+
+
+def journal(name: str) -> str:
+    """The unit's last lines of log."""
+    try:
+        done = run(["journalctl", "--no-pager", "--output=cat", f"--lines={JOURNAL_LINES}", "--unit", name], 20)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"(no journal: {error})"
+    return done.stdout.strip() or "(the journal has no line of this unit)"
+
+
+def started_at(properties: dict[str, str]) -> float:
+    """When the unit became active, as seconds since the epoch (whole seconds); 0 if unknown."""
+    words = properties.get("ActiveEnterTimestamp", "").split()  # Sat 2026-11-21 07:12:01 UTC
+    if len(words) != 4:
+        return 0
+    import calendar
+
+    return calendar.timegm(time.strptime(" ".join(words[1:3]), "%Y-%m-%d %H:%M:%S"))
+
+
+def inputs(paths: list[str], owned: dict[str, dict]) -> str:
+    """One digest over the files that a unit runs on; a missing file counts as such."""
+    lines = [f"{path} {digest(path, owned)}\n" for path in sorted(paths)]
+    return kprov_fs.sha256_bytes("".join(lines).encode())
+
+
+def restart_due(unit: dict, properties: dict[str, str], current: str) -> bool:
+    """Whether the running unit has to be started again to run on its files as they are now."""
+    if not unit["restart_on"]:
+        return False
+    recorded = kprov_fs.read_json(record_path(unit["name"]))
+    if recorded is not None:
+        return recorded.get("digest") != current
+    times = [os.stat(real(path)).st_mtime for path in unit["restart_on"] if os.path.exists(real(path))]
+    return bool(times) and started_at(properties) < max(times)
+
+
+def record_path(name: str) -> str:
+    """Where the last good start of a unit is recorded."""
+    return real(f"{UNITS}/{name}.json")
+
+
+def wait_until_good(unit: dict, deadline: float) -> None:
+    """Wait until the unit is active and its `ready` command succeeds."""
+    name, end, answer = unit["name"], time.monotonic() + deadline, ""
+    while True:
+        state = show([name])[name]
+        if state["ActiveState"] == "failed" or (state["ActiveState"] == "inactive" and state["Type"] != "oneshot"):
+            raise UnitError(f"{name} did not stay up: {state['ActiveState']} ({state['SubState']})")
+        left = end - time.monotonic()
+        if state["ActiveState"] in ("active", "reloading"):
+            if not unit["ready"]:
+                return
+            try:
+                done = run(unit["ready"], max(left, 1))
+            except subprocess.TimeoutExpired:
+                answer = "no answer in time"
+            except OSError as error:
+                raise UnitError(f"{name}: cannot run {unit['ready'][0]}: {error.strerror}") from error
+            else:
+                if done.returncode == 0:
+                    return
+                answer = done.stdout.strip()
+        if time.monotonic() >= end:
+            raise UnitError(_late(unit, state, deadline, answer))
+        time.sleep(POLL)
+
+
+def _late(unit: dict, state: dict[str, str], deadline: float, answer: str) -> str:
+    if state["ActiveState"] == "active":
+        return f"{unit['name']} runs, but `{' '.join(unit['ready'])}` did not succeed within {deadline:g} s: {answer}"
+    return f"{unit['name']} was not active within {deadline:g} s: {state['ActiveState']} ({state['SubState']})"
+
+
+class Plan:
+    """What has to happen to one unit."""
+
+    def __init__(self, unit: dict, properties: dict[str, str], owned: dict[str, dict]) -> None:
+        self.unit = unit
+        self.name = unit["name"]
+        self.digest = inputs(unit["restart_on"], owned)
+        self.wanted = unit["state"] == "started" and _applies(unit)
+        active = properties["ActiveState"] in ("active", "activating", "reloading")
+        at_boot = properties["UnitFileState"] in BOOT_STATES
+        self.enable = unit["enabled"] and not at_boot
+        self.disable = not unit["enabled"] and properties["UnitFileState"] in ("enabled", "enabled-runtime")
+        self.stop = unit["state"] == "stopped" and active
+        self.start = self.wanted and not active
+        self.restart = self.wanted and active and restart_due(unit, properties, self.digest)
+
+    @property
+    def changes(self) -> list[str]:
+        """What would be done, as words."""
+        verbs = ("enable", "disable", "stop", "start", "restart")
+        return [f"{verb} {self.name}" for verb in verbs if getattr(self, verb)]
+
+    def apply(self, deadline: float) -> None:
+        """Do it, wait until it is good, record that."""
+        for verb in ("enable", "disable", "stop", "start", "restart"):
+            if getattr(self, verb):
+                # Queue only: waiting is done below, with the deadline and the unit's own `ready`.
+                options = ("--no-block",) if verb in ("start", "restart") else ()
+                systemctl(verb, *options, "--", self.name)
+        if not self.wanted:
+            return
+        wait_until_good(self.unit, deadline)
+        make_state_directory(UNITS)
+        good = {"digest": self.digest, "invocation_id": show([self.name])[self.name]["InvocationID"]}
+        if kprov_fs.read_json(record_path(self.name)) != good:
+            kprov_fs.write_json(record_path(self.name), good)
+
+
+def _applies(unit: dict) -> bool:
+    return not unit["start_if"] or os.path.exists(real(unit["start_if"]))
+
+
+def apply(phase: str, units: list[dict], deadline: float, check_mode: bool = False) -> dict:
+    """Bring the units to the wanted state; the module's result. Call it under node_lock."""
+    record = PhaseRecord.open(phase, check_mode, part="kprov_units")
+    record.add_units({unit["name"]: {"start_if": unit["start_if"]} for unit in units if unit["state"] == "started"})
+    names = [unit["name"] for unit in units]
+    properties = show(names)
+    reload = [name for name in names if properties[name]["NeedDaemonReload"] == "yes"]
+    unknown = [name for name in names if properties[name]["LoadState"] == "not-found"]
+    changes = []
+    if reload or unknown:
+        if not check_mode:
+            systemctl("daemon-reload")
+            properties = show(names)
+            unknown = [name for name in names if properties[name]["LoadState"] == "not-found"]
+        changes += [f"reload {name}" for name in reload]
+    wanted = {unit["name"] for unit in units if unit["state"] == "started"}
+    if wanted.intersection(unknown) and not check_mode:
+        raise UnitError(f"systemd does not know {', '.join(sorted(wanted.intersection(unknown)))}")
+    owned = owned_files()
+    for unit in units:
+        plan = Plan(unit, properties[unit["name"]], owned)
+        changes += plan.changes
+        if check_mode:
+            continue
+        try:
+            plan.apply(deadline)
+        except UnitError as error:
+            lines = journal(unit["name"])
+            raise UnitError(f"{error}\nlast lines of its journal:\n{lines}") from error
+    return {"changed": bool(changes), "changes": changes}
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec={
+            "phase": {"type": "str", "required": True},
+            "deadline": {"type": "int", "default": 60},
+            "units": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
+                    "enabled": {"type": "bool", "default": True},
+                    "start_if": {"type": "path"},
+                    "restart_on": {"type": "list", "elements": "path", "default": []},
+                    "ready": {"type": "list", "elements": "str", "default": []},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    try:
+        with node_lock(check_mode=module.check_mode):
+            parameters = module.params
+            result = apply(parameters["phase"], parameters["units"], parameters["deadline"], module.check_mode)
+    except (UnitError, LockTimeout) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""A lab cluster as the tests see it: through the command line, as a user would, and through SSH, as the nodes really are."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A kprov command that ended. data: the `data` of its JSON envelope."""
+
+    exit_code: int
+    envelope: dict[str, Any]
+    stderr: str
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return self.envelope["data"]
+
+
+def kprov(*arguments: str, timeout: float = 600) -> Completed:
+    """Run a kprov command with -o json."""
+    argv = [sys.executable, "-m", "kprov", *arguments, "-o", "json"]
+    run = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
+    try:
+        envelope = json.loads(run.stdout)
+    except ValueError:
+        raise AssertionError(f"{argv} printed no JSON (exit {run.returncode}):\n{run.stdout}\n{run.stderr}") from None
+    return Completed(run.returncode, envelope, run.stderr)
+
+
+@dataclass(frozen=True)
+class LabCluster:
+    """A lab and what runs in it."""
+
+    name: str
+    inventory: Path
+
+    def kprov(self, verb: str, *arguments: str, timeout: float = 600) -> Completed:
+        """A kprov command on this cluster."""
+        return kprov(verb, str(self.inventory), *arguments, timeout=timeout)
+
+    def up(self, *arguments: str) -> Completed:
+        """`kprov up --yes`; fails the test with everything it said when it does not end well."""
+        done = self.kprov("up", "--yes", *arguments)
+        assert done.exit_code == 0, done.stderr
+        return done
+
+    def node(self, short: str) -> str:
+        """Full name of a node: "cp1" -> "<lab>-cp1"."""
+        return f"{self.name}-{short}"
+
+    def ssh(self, short: str, command: str, check: bool = True) -> str:
+        """Run a shell command as root on a node, over SSH; returns its stdout."""
+        argv = [sys.executable, "-m", "kprov", "lab", "ssh", self.name, self.node(short), "--", "sudo", "sh", "-c"]
+        run = subprocess.run(
+            [*argv, _quote(command)], capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL
+        )
+        assert not check or run.returncode == 0, f"{short}: {command}: {run.stderr}"
+        return run.stdout
+
+    def kubectl(self, *arguments: str, node: str = "cp1") -> str:
+        """kubectl with the admin kubeconfig on a control plane."""
+        command = " ".join(_quote(a) for a in arguments)
+        return self.ssh(node, f"/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf {command}")
+
+    def snapshot(self, *nodes: str) -> dict[str, str]:
+        """What must not change on a node that is not touched: hashes of kprov's and Kubernetes' files, PIDs, container ids."""
+        return {node: self.ssh(node, UNTOUCHED) for node in nodes}
+
+
+UNTOUCHED = """
+find /etc /usr/local/bin /opt/cni /var/lib/kprov -xdev -type f ! -name mtab ! -path '*/etc/cni/net.d/*' \
+  ! -path /var/lib/kprov/lock.json -exec sha256sum {} + | sort -k2
+for unit in containerd kubelet; do systemctl show -p MainPID -p ExecMainStartTimestampMonotonic -p InvocationID $unit; done
+crictl ps -a -o json | python3 -c 'import json,sys
+for c in sorted(json.load(sys.stdin)["containers"], key=lambda c: c["id"]): print(c["id"], c["metadata"]["name"], c["metadata"]["attempt"], c["state"])'
+"""
+
+
+def _quote(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+def running_labs() -> list[str]:
+    """Names of the labs on this machine."""
+    return [lab["name"] for lab in kprov("lab", "status").data["labs"]]
+
+
+def lab_name(purpose: str) -> str:
+    """A name that no other test run on this machine uses."""
+    return f"t{os.getpid() % 100000}-{purpose}"

@@ -1,0 +1,44 @@
+"""Labs for the end-to-end tests. Each is removed at the end, also after a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.cluster import LabCluster, kprov, lab_name
+
+MakeLab = Callable[..., LabCluster]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here needs a Docker Engine."""
+    for item in items:
+        if "e2e" in item.path.parts:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def make_lab() -> Iterator[MakeLab]:
+    """A function that makes a lab: make_lab("kill", control_planes=1, workers=1)."""
+    with ExitStack() as stack:
+
+        def make(purpose: str, control_planes: int = 1, workers: int = 2) -> LabCluster:
+            name = lab_name(purpose)
+            stack.callback(kprov, "lab", "down", "--name", name)
+            shape = ("--control-planes", str(control_planes), "--workers", str(workers))
+            done = kprov("lab", "up", "--name", name, *shape, timeout=3600)
+            assert done.exit_code == 0, done.stderr
+            return LabCluster(name, Path(done.data["labs"][0]["inventory"]))
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def cluster(make_lab: MakeLab) -> LabCluster:
+    """A converged cluster of one control plane and two workers. Tests that change it put it back by `up`."""
+    lab = make_lab("main")
+    lab.up()
+    return lab

@@ -1,0 +1,68 @@
+"""One concept, one name: a phase is found under the same name everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from kprov.content import content_root
+from kprov.phases.catalog import PHASES
+from kprov.phases.phase import Phase
+from kprov.spec.declarations import declarations
+
+ROOT = content_root()
+each_phase = pytest.mark.parametrize("phase", PHASES, ids=lambda p: p.name)
+
+
+@each_phase
+def test_phase_has_a_playbook_that_runs_its_role_on_its_group(phase: Phase) -> None:
+    (play,) = yaml.safe_load((ROOT / "playbooks" / f"{phase.name}.yml").read_text())
+    assert play["hosts"].startswith("{{ " + phase.group)
+    assert [role["role"] for role in play["roles"]] == [phase.name]
+    assert play["name"] == phase.title
+
+
+@each_phase
+def test_phase_has_a_role_with_declared_variables(phase: Phase) -> None:
+    role = ROOT / "roles" / phase.name
+    assert (role / "tasks" / "main.yml").is_file()
+    assert (role / "meta" / "argument_specs.yml").is_file()
+    assert (role / "README.md").is_file()
+
+
+@each_phase
+def test_phase_has_a_page(phase: Phase) -> None:
+    assert Path("docs/phases", f"{phase.name}.md").is_file()
+
+
+@each_phase
+def test_phase_records_itself_as_its_last_task(phase: Phase) -> None:
+    tasks = yaml.safe_load((ROOT / "roles" / phase.name / "tasks" / "main.yml").read_text())
+    last = tasks[-1]
+    recorder = last.get("kprov_phase") or last.get("kprov_apply")
+    assert recorder["phase"] == phase.name
+
+
+@each_phase
+def test_phase_declares_every_shared_variable_that_its_role_uses(phase: Phase) -> None:
+    shared = {d.name for d in declarations().of_role("cluster")}
+    text = "".join(
+        path.read_text()
+        for part in ("tasks", "vars", "templates")
+        for path in (ROOT / "roles" / phase.name / part).rglob("*")
+        if path.is_file()
+    )
+    used = {name for name in shared if f" {name} " in text or f" {name}," in text or f"({name}" in text}
+    assert used <= set(phase.reads), f"{phase.name} uses {used - set(phase.reads)} without declaring it in the catalog"
+
+
+def test_site_playbook_is_the_catalog() -> None:
+    site = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text())
+    assert [p["ansible.builtin.import_playbook"] for p in site] == [f"{p.name}.yml" for p in PHASES]
+    assert [p["name"] for p in site] == [p.title for p in PHASES]
+
+
+def test_no_role_is_outside_the_catalog() -> None:
+    roles = {path.name for path in (ROOT / "roles").iterdir() if path.is_dir()}
+    assert roles == {p.name for p in PHASES} | {"cluster"}
