@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Literal
 
 Severity = Literal["error", "warning"]
@@ -91,6 +92,16 @@ class PhaseError(KprovError):
         self.task = task
         self.said = said
         self.log = log
+
+
+class AnsibleError(KprovError):
+    """ansible-playbook ended without saying on which host or task; its last lines are the message."""
+
+    exit_code = ExitCode.PHASE
+
+    def __init__(self, exit_code: int, log: Path) -> None:
+        last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        super().__init__(f"ansible-playbook ended with exit code {exit_code}:\n{last}", hint=f"the whole log: {log}")
 
 
 class LockedError(KprovError):

@@ -61,3 +61,11 @@ need_go() {
 	ln -sf ../bin/go "$dir/path/go"
 	PATH="$dir/path:$PATH"
 }
+
+# A Docker Engine for as long as this script runs: one that answers is used and left alone.
+borrow_engine() {
+	if ! scripts/engine status 2>/dev/null; then
+		scripts/engine start
+		trap 'scripts/engine stop' EXIT
+	fi
+}

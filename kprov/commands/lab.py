@@ -58,7 +58,10 @@ def down(progress: Progress, *, name: str = "demo", everything: bool = False) ->
 
 
 def status(*, name: str | None = None) -> Result:
-    """The labs of this machine. data: {"labs": [{name, inventory, virtual_address, nodes: [{name, address, role, state}]}]}."""
+    """The labs of this machine, or one of them.
+
+    data: {"labs": [{"name", "inventory", "virtual_address", "nodes": [{"name", "address", "role", "state"}]}]}.
+    """
     found = labs.status(name)
 
     def render(console: Console) -> None:
@@ -71,7 +74,10 @@ def status(*, name: str | None = None) -> Result:
 
 
 def ssh(name: str, node: str, command: Sequence[str] = (), *, user: str = "kprov") -> None:
-    """Become `ssh` to a node. command: what to run there, none for a shell. Does not return unless ssh cannot be started."""
+    """Become `ssh` to a node; does not return.
+
+    node: "w1" or "demo-w1"; command: what to run there, none for a shell. LabError when there is no such node.
+    """
     argv = labs.ssh_command(name, node, command, user)
     try:
         os.execvp(argv[0], argv)

@@ -16,7 +16,7 @@ from kprov.engine.journal import Journal
 from kprov.engine.lock import controller_lock, holder
 from kprov.engine.paths import controller_id
 from kprov.engine.run import AnsibleRun, Outcome, run_ansible
-from kprov.errors import LockedError
+from kprov.errors import AnsibleError, LockedError
 from kprov.phases.catalog import PHASES
 from kprov.phases.plan import Plan
 from kprov.remote.state import ProbeResult
@@ -132,6 +132,8 @@ def _run_once(request: Request, plan: Plan, journal: Journal) -> Outcome:
         raise LockedError(
             refused.msg or "the cluster is in use", hint="`kprov up --break-lock` takes the lock if its holder is gone"
         )
+    if outcome.exit_code and not outcome.failures and not outcome.interrupted:
+        raise AnsibleError(outcome.exit_code, journal.ansible_log)
     if locked and outcome.failures and not outcome.interrupted:
         run(["unlock"])  # the failed run ended before its own unlock
     return outcome

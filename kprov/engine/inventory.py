@@ -31,7 +31,8 @@ def generated_inventory(spec: ClusterSpec, states: Mapping[str, ProbeResult], pl
 def extra_vars(plan: Plan, lock: dict[str, Any]) -> dict[str, Any]:
     """Variables of the whole run: each play's group, the cluster's home, the lock."""
     groups = {phase.group: phase.group for phase in PHASES}
-    return {**groups, "control_plane_first": plan.first_control_plane, "kprov_lock": lock}
+    home = plan.first_control_plane
+    return {**groups, "control_plane_first": home, "lock_host": home, "kprov_lock": lock}
 
 
 def _facts(state: HostState) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class LabDirectory:
             return None
         except json.JSONDecodeError as broken:
             raise LabError(
-                f"{self.lab_json} is not JSON: {broken}", hint=f"`kprov lab down {self.name}` and make it again"
+                f"{self.lab_json} is not JSON: {broken}", hint=f"`kprov lab down --name {self.name}` and make it again"
             ) from broken
         return dict(content)
 
@@ -100,7 +100,7 @@ def write_file(path: Path, content: str | bytes, mode: int = 0o644) -> None:
 
 @contextmanager
 def locked(what: str) -> Iterator[None]:
-    """One process at a time makes or removes `what`. The kernel drops the lock when the process ends, however it ends."""
+    """One process at a time makes or removes `what`. The kernel drops the lock however the process ends."""
     path = state_home() / "locks" / what
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with path.open("w") as file:

@@ -1,7 +1,7 @@
 """One call of the Docker command line.
 
-The engine's own client is used, not a Python SDK: it is there wherever an engine is, it speaks the engine's API version,
-and what kprov did can be repeated in a shell word by word.
+The engine's own client is used, not a Python SDK: it is there wherever an engine is, it speaks the engine's version of
+the API, and what kprov did can be repeated in a shell word by word.
 """
 
 from __future__ import annotations
@@ -28,17 +28,16 @@ class Docker:
         stdin: bytes for the command, nothing by default; seconds: deadline. Returns stdout without the last newline.
         Raises LabError with the command and its stderr.
         """
-        command = [self.binary, *arguments]
         said = f"`{shlex.join(['docker', *arguments])}`"
-        given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
+        command = [self.binary, *arguments]
         try:
-            done = subprocess.run(command, capture_output=True, check=False, timeout=seconds, **given)  # type: ignore[call-overload]
+            # `input` is always given: the client must never wait for this terminal.
+            done = subprocess.run(command, input=stdin or b"", capture_output=True, timeout=seconds, check=False)
         except subprocess.TimeoutExpired as late:
             raise LabError(f"{said} did not end within {seconds:.0f} s") from late
         if done.returncode != 0:
-            stderr = done.stderr.decode(errors="replace").strip()
-            raise LabError(f"{said} failed with {done.returncode}: {stderr}")
-        return str(done.stdout.decode(errors="replace").rstrip("\n"))
+            raise LabError(f"{said} failed with {done.returncode}: {done.stderr.decode(errors='replace').strip()}")
+        return done.stdout.decode(errors="replace").rstrip("\n")
 
     def lines(self, *arguments: str) -> list[str]:
         """Like `run`; the non-empty lines of stdout."""

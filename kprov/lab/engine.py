@@ -21,7 +21,7 @@ def connect() -> Docker:
     if binary is None:
         raise LabError(
             "the lab needs Docker Engine and there is no `docker` command",
-            hint="install Docker Engine 20.10 or newer (`apt install docker.io`), or `scripts/engine start` in a checkout of kprov",
+            hint=f"install Docker Engine 20.10 or newer (`apt install docker.io`) and {START}",
         )
     endpoint = _ask(binary, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").strip()
     if not endpoint.startswith("unix://"):

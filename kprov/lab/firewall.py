@@ -1,8 +1,8 @@
 """One firewall rule per lab: what stays on the lab's bridge may pass.
 
-With bridge-nf-call-iptables=1 the engine's isolation rules see bridged frames too and drop those whose addresses are not
-the network's own: directly routed traffic between pods of two nodes dies (tunnels do not). DOCKER-USER is the chain that
-the engine leaves to its users and looks at first.
+With bridge-nf-call-iptables=1 the engine's isolation rules see bridged frames too and drop those whose addresses are
+not the network's own: directly routed traffic between pods of two nodes dies (tunnels do not). DOCKER-USER is the chain
+that the engine leaves to its users and looks at first.
 
 The rule is set by a container in the machine's network: that needs no root, only the engine.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from kprov.lab.docker import Docker
 
-# The engine's rules may live in either flavour of iptables: the one that has the chain is the right one. No chain at all
-# (an engine that uses nftables, or no firewall) means that there is no such isolation rule either.
+# The engine's rules may live in either flavour of iptables: the one that has the chain is the right one. No chain at
+# all (an engine that uses nftables, or no firewall) means that there is no such isolation rule either.
 _SCRIPT = """
 set -eu
 bridge=$1 action=$2
@@ -24,6 +24,7 @@ for tables in iptables-nft iptables-legacy; do
     allowno) "$tables" --wait -I $rule; echo added ;;
     forgetyes) "$tables" --wait -D $rule; echo removed ;;
   esac
+  break # only asking the other flavour would already make its tables
 done
 """
 

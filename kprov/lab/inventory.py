@@ -1,7 +1,7 @@
 """Writes the lab's inventory: hosts in inventory.ini, what container nodes need in group_vars/all.yml.
 
-inventory.ini follows the nodes and is rewritten with them. group_vars/all.yml is written once and then belongs to whoever
-edits it.
+inventory.ini follows the nodes and is rewritten with them. group_vars/all.yml is written once and then belongs to
+whoever edits it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from kprov.errors import InputError
 from kprov.lab import ssh
@@ -51,7 +49,7 @@ def render_inventory(directory: LabDirectory, nodes: Sequence[Node]) -> str:
     ]
     return "\n\n".join(
         [
-            f"# Nodes of the lab {directory.name}. `kprov lab up` rewrites this file; settings go to group_vars/all.yml.",
+            f"# The lab {directory.name}. `kprov lab up` rewrites this file; settings go to group_vars/all.yml.",
             group("kube_control_plane", [host(node) for node in control_planes]),
             group("etcd", [node.name for node in control_planes]),
             group("kube_node", [host(node) for node in workers] or [node.name for node in control_planes]),
@@ -67,7 +65,7 @@ def lab_variables(name: str, kubernetes: str, bundle: Path) -> list[Variable]:
         Variable(
             "kubernetes_version", resolve_version(kubernetes, bundle), f"`kprov lab up` was asked for {kubernetes}."
         ),
-        Variable("artifacts_bundle", str(bundle), "Everything comes from here: the nodes have no way to the internet."),
+        Variable("artifacts_bundle", str(bundle), "Everything that the nodes install comes from here."),
     ]
 
 
@@ -78,7 +76,7 @@ def machine_variables(machine: Machine) -> list[Variable]:
         Variable(
             "kubelet_resolv_conf",
             "/etc/resolv.conf",
-            "The node's own file is fit for pods: its nameserver is not a loopback, so CoreDNS does not forward to itself.",
+            "Fit for pods as it is: its nameserver is not a loopback, so CoreDNS does not forward to itself.",
         ),
         Variable(
             "kube_proxy_config",
@@ -153,6 +151,8 @@ def _block(variable: Variable) -> str:
 
 
 def _yaml(value: dict[str, Any]) -> str:
+    from ruamel.yaml import YAML
+
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
@@ -161,10 +161,20 @@ def _yaml(value: dict[str, Any]) -> str:
     return out.getvalue()
 
 
-def with_bundle(group_vars: str, bundle: Path) -> str:
-    """The file with another artifacts_bundle; everything else in it stays."""
-    line = _yaml({"artifacts_bundle": str(bundle)})
-    changed, count = re.subn(r"^artifacts_bundle:.*\n", lambda _: line, group_vars, count=1, flags=re.MULTILINE)
+def with_bundle(group_vars: str, kubernetes: str, bundle: Path) -> str:
+    """The file with another artifacts_bundle; what somebody edited stays.
+
+    kubernetes: as asked for the lab. A version that is still those words becomes one of the bundle's releases.
+    """
+    changed = _with_line(group_vars, "artifacts_bundle", str(bundle))
+    if _yaml({"kubernetes_version": kubernetes}) in changed:
+        changed = _with_line(changed, "kubernetes_version", resolve_version(kubernetes, bundle))
+    return changed
+
+
+def _with_line(group_vars: str, name: str, value: str) -> str:
+    line = _yaml({name: value})
+    changed, count = re.subn(rf"^{name}:.*\n", lambda _: line, group_vars, count=1, flags=re.MULTILINE)
     return changed if count else f"{group_vars}\n{line}"
 
 
@@ -183,4 +193,5 @@ def resolve_version(kubernetes: str, bundle: Path) -> str:
         raise InputError(
             f"the bundle has no Kubernetes {kubernetes}", hint=f"{manifest} has {', '.join(releases) or 'no release'}"
         )
-    return max(fitting, key=lambda release: [int(part) for part in release.split(".")])
+    newest: str = max(fitting, key=lambda release: [int(part) for part in release.split(".")])
+    return newest

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from kprov.errors import InputError, LabError
@@ -26,7 +27,7 @@ from kprov.lab.network import (
     make_network,
 )
 from kprov.lab.node_image import existing_image, node_image
-from kprov.lab.nodes import Node, NodeMaker
+from kprov.lab.nodes import Node, NodeMaker, Role
 from kprov.ui.progress import Progress
 
 PARALLEL = 8  # nodes that the engine makes or removes at once
@@ -66,23 +67,25 @@ class Lab:
 def up(spec: LabSpec, progress: Progress) -> Lab:
     """Make the lab that `spec` asks for, or what is missing of it. Ends when every node lets us in by SSH.
 
-    Killed at any point, it goes on where it was when called again. Raises InputError for a spec that cannot be, LabError
-    when this machine cannot have it or the lab exists in another shape.
+    Killed at any point, it goes on where it was when called again. Raises InputError for a spec that cannot be, and
+    LabError when this machine cannot have it or the lab exists in another shape.
     """
     directory = lab_directory(spec.name)
     _check_numbers(spec)
     docker, machine = connect(), detect()
     with locked(f"lab-{spec.name}"):
         found = nodes.list_nodes(docker, spec.name)
-        _check_shape(spec, directory, found)
+        network = find_network(docker, spec.name)
+        _check_shape(spec, directory, found, network)
         bundle = _bundle(spec, directory, progress)
         image = node_image(docker, progress)
-        _remember(spec, directory, bundle)
-        network = _network(docker, spec, machine, image, progress)
+        _remember(spec, directory, bundle, machine)
+        network = network or _make_network(docker, spec, machine, progress)
+        firewall.allow(docker, image, network.bridge)
         lab_nodes = _nodes(docker, spec, network)
-        maker = _maker(docker, directory, network, image, machine, online=spec.online)
+        maker = _maker(docker, directory, network, image, machine)
         _start(maker, directory, lab_nodes, progress)
-        _write_inventory(spec, directory, lab_nodes, machine, bundle)
+        _write_inventory(spec, directory, lab_nodes, machine, bundle, fresh=not found)
         return Lab(
             name=spec.name,
             inventory=directory.inventory,
@@ -102,28 +105,26 @@ def _check_numbers(spec: LabSpec) -> None:
             raise InputError(f"a lab has {least} to {most} {what}, not {asked}")
 
 
-def _check_shape(spec: LabSpec, directory: LabDirectory, found: Sequence[Node]) -> None:
+def _check_shape(spec: LabSpec, directory: LabDirectory, found: Sequence[Node], network: Network | None) -> None:
     """A lab grows; for anything else its nodes would have to go, and that is not for `up` to decide."""
-    if not found:
-        return
-    remake = f"`kprov lab down {spec.name}` removes it, then `up` makes the new one"
+    remake = f"`kprov lab down --name {spec.name}` removes it, then `up` makes the new one"
     made = directory.read()
-    if made is None or not directory.private_key.exists():
+    if found and (made is None or not directory.private_key.exists()):
         raise LabError(f"there are nodes of a lab {spec.name}, but {directory.path} with their key is not", hint=remake)
-    differences = [
-        f"has {what} {made[key]}, asked for {asked}"
-        for what, key, asked in (("Kubernetes", "kubernetes", spec.kubernetes), ("online", "online", spec.online))
-        if made[key] != asked
-    ]
+    differences = []
+    if found and made and made["kubernetes"] != spec.kubernetes:
+        differences.append(f"was made for Kubernetes {made['kubernetes']}, not {spec.kubernetes}")
+    if network and network.online != spec.online:
+        differences.append(f"was made {'with' if network.online else 'without'} a way out")
     for what, role, asked in (
         ("control planes", "control_plane", spec.control_planes),
         ("workers", "worker", spec.workers),
     ):
         there = sum(node.role == role for node in found)
         if there > asked:
-            differences.append(f"has {there} {what}, asked for {asked}")
+            differences.append(f"has {there} {what}, not {asked}")
     if differences:
-        raise LabError(f"the lab {spec.name} {'; '.join(differences)}", hint=remake)
+        raise LabError(f"the lab {spec.name} {' and '.join(differences)}", hint=remake)
 
 
 def _bundle(spec: LabSpec, directory: LabDirectory, progress: Progress) -> Path:
@@ -138,50 +139,56 @@ def _bundle(spec: LabSpec, directory: LabDirectory, progress: Progress) -> Path:
     return build_bundle([spec.kubernetes], progress)
 
 
-def _remember(spec: LabSpec, directory: LabDirectory, bundle: Path) -> None:
-    """lab.json: what `up` compares the next time."""
-    made = directory.read() or {
+def _remember(spec: LabSpec, directory: LabDirectory, bundle: Path, machine: Machine) -> None:
+    """lab.json: what `up` compares the next time, and what this machine was like (for people and tests)."""
+    made = directory.read()
+    now = {
         "schema": 1,
         "name": spec.name,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": made["created"] if made else datetime.now(UTC).isoformat(timespec="seconds"),
+        "kubernetes": spec.kubernetes,
+        "bundle": str(bundle),
+        "machine": {
+            "cgroup": machine.cgroup,
+            "missing_capabilities": list(machine.missing_capabilities),
+            "swap": machine.swap,
+            "ip_vs": machine.ip_vs,
+            "kernel_config": machine.kernel_config,
+        },
     }
-    now = made | {"kubernetes": spec.kubernetes, "online": spec.online, "bundle": str(bundle)}
     directory.path.mkdir(parents=True, exist_ok=True)
     directory.path.chmod(0o700)
-    if now != directory.read():
+    if now != made:
         directory.write(now)
 
 
-def _network(docker: Docker, spec: LabSpec, machine: Machine, image: str, progress: Progress) -> Network:
-    network = find_network(docker, spec.name)
-    if network is None:
-        network = make_network(docker, spec.name, online=spec.online, routes=machine.routes)
-        way_out = "with a way out" if spec.online else "no way out"
-        progress.step(f"lab: network {network.subnet} on {network.bridge}, {way_out}")
-    firewall.allow(docker, image, network.bridge)
+def _make_network(docker: Docker, spec: LabSpec, machine: Machine, progress: Progress) -> Network:
+    network = make_network(docker, spec.name, online=spec.online, routes=machine.routes)
+    progress.step(f"lab: network {network.subnet} on {network.bridge}, {'with a' if spec.online else 'no'} way out")
     return network
 
 
 def _nodes(docker: Docker, spec: LabSpec, network: Network) -> list[Node]:
     """All nodes of the lab, those that the engine has and those ("created") that it will."""
     there = {node.name: node for node in nodes.list_nodes(docker, spec.name)}
-    asked = [
-        Node(spec.name, nodes.node_name(spec.name, role, number), role, str(address(number)), "created")
-        for role, count, address in (
-            ("control_plane", spec.control_planes, network.control_plane),
-            ("worker", spec.workers, network.worker),
-        )
-        for number in range(1, count + 1)
-    ]
-    return [there.get(node.name, node) for node in asked]
+
+    def node(role: Role, number: int, address: IPv4Address) -> Node:
+        return Node(spec.name, nodes.node_name(spec.name, role, number), role, str(address), "created")
+
+    asked = [node("control_plane", number, network.control_plane(number)) for number in _from_one(spec.control_planes)]
+    asked += [node("worker", number, network.worker(number)) for number in _from_one(spec.workers)]
+    return [there.get(each.name, each) for each in asked]
 
 
-def _maker(
-    docker: Docker, directory: LabDirectory, network: Network, image: str, machine: Machine, *, online: bool
-) -> NodeMaker:
+def _from_one(count: int) -> range:
+    """Nodes are counted from 1."""
+    return range(1, count + 1)
+
+
+def _maker(docker: Docker, directory: LabDirectory, network: Network, image: str, machine: Machine) -> NodeMaker:
     unknown = [] if machine.privileged_works else nodes.unknown_capabilities(docker, image, machine.capabilities)
-    # Nobody listens at the bridge's address: in a lab without a way out every lookup fails at once, in nodes and in pods.
-    resolvers = (online and machine.resolvers) or (str(network.gateway),)
+    # Nobody listens at the bridge's address: without a way out every lookup fails at once, in nodes and in pods.
+    resolvers = (network.online and machine.resolvers) or (str(network.gateway),)
     return NodeMaker(
         docker=docker,
         network=network,
@@ -194,7 +201,10 @@ def _maker(
 
 
 def _start(maker: NodeMaker, directory: LabDirectory, lab_nodes: Sequence[Node], progress: Progress) -> None:
-    """Make what is missing, start what stands still, wait for all. A node that never ran gets its keys (again)."""
+    """Make what is missing, start what stands still, wait for all.
+
+    A node that exists and never ran was left by a killed `up`, with keys or without: it is made anew.
+    """
     docker = maker.docker
     there = {node.name for node in nodes.list_nodes(docker, directory.name)}
     host_keys = {}
@@ -204,9 +214,10 @@ def _start(maker: NodeMaker, directory: LabDirectory, lab_nodes: Sequence[Node],
             ssh.remember_host(directory, node.name, node.address, host_keys[node.name].public)
 
     def bring_up(node: Node) -> None:
-        if node.name not in there:
-            maker.create(node)
         if node.name in host_keys:
+            if node.name in there:
+                docker.run("rm", "--force", node.name)
+            maker.create(node)
             maker.give_identity(node, host_keys[node.name])
         nodes.start(docker, node)
 
@@ -218,14 +229,16 @@ def _start(maker: NodeMaker, directory: LabDirectory, lab_nodes: Sequence[Node],
 
 
 def _write_inventory(
-    spec: LabSpec, directory: LabDirectory, lab_nodes: Sequence[Node], machine: Machine, bundle: Path
+    spec: LabSpec, directory: LabDirectory, lab_nodes: Sequence[Node], machine: Machine, bundle: Path, *, fresh: bool
 ) -> None:
+    """fresh: the lab had no nodes before, so variables of an earlier one of that name are not worth keeping."""
     write_file(directory.inventory, inventory.render_inventory(directory, lab_nodes))
-    if not directory.group_vars.exists():
+    if fresh or not directory.group_vars.exists():
         variables = inventory.lab_variables(spec.name, spec.kubernetes, bundle) + inventory.machine_variables(machine)
         write_file(directory.group_vars, inventory.render_group_vars(variables))
     elif spec.bundle is not None:
-        write_file(directory.group_vars, inventory.with_bundle(directory.group_vars.read_text(), bundle))
+        text = directory.group_vars.read_text()
+        write_file(directory.group_vars, inventory.with_bundle(text, spec.kubernetes, bundle))
 
 
 def down(name: str, progress: Progress) -> list[str]:
@@ -301,7 +314,10 @@ def status(name: str | None = None) -> list[Lab]:
 
 
 def ssh_command(lab: str, node: str, command: Sequence[str], user: str = ssh.USER) -> list[str]:
-    """The `ssh` command line that opens a node. node: its name, with or without the lab's. LabError when it is not there."""
+    """The `ssh` command line that opens a node.
+
+    node: its name, with or without the lab's; command: none for a shell. LabError when there is no such node.
+    """
     directory = lab_directory(lab)
     there = {each.name: each for each in nodes.list_nodes(connect(), lab)}
     found = there.get(node) or there.get(f"{lab}-{node}")

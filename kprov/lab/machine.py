@@ -14,12 +14,12 @@ from typing import Literal
 from kprov.errors import LabError
 
 # linux/capability.h; the position is the bit.
-CAPABILITIES = (
-    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE"
-    " NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN"
-    " SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE"
-    " MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
-).split()
+CAPABILITY_BITS = """
+    CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE
+    NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN
+    SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE
+    MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE
+"""
 
 DEVICES = ("/dev/kmsg", "/dev/fuse")  # kubelet's OOM watcher reads the first; fuse-overlayfs and volumes use the second
 
@@ -31,9 +31,9 @@ KERNEL_CONFIGS = ("proc/config.gz", "lib/modules/{release}/config", "lib/modules
 class Machine:
     """Facts about this machine's kernel and network.
 
-    capabilities: the bounding set, without "CAP_"; missing_capabilities: those the kernel has and the bounding set lacks;
+    capabilities: the bounding set, without "CAP_"; missing_capabilities: what the kernel has beyond that;
     ip_vs: kube-proxy's ipvs mode is possible; kernel_config: kubeadm can read it; modules: /lib/modules exists;
-    resolvers: nameservers that are not a loopback; routes: IPv4 networks that this machine routes, without the default.
+    resolvers: nameservers that are not a loopback; routes: IPv4 networks that are routed here, without the default.
     """
 
     cgroup: Literal["v1", "v2"]
@@ -80,10 +80,11 @@ def detect(root: Path = Path("/")) -> Machine:
 
 def _capabilities(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(in the bounding set, known to the kernel and not in it)"""
-    last = int(_text(root / "proc/sys/kernel/cap_last_cap") or len(CAPABILITIES) - 1)
+    capabilities = CAPABILITY_BITS.split()
+    last = int(_text(root / "proc/sys/kernel/cap_last_cap") or len(capabilities) - 1)
     status = dict(line.split(":", 1) for line in _text(root / "proc/self/status").splitlines() if ":" in line)
     bounding = int(status["CapBnd"], 16)
-    known = CAPABILITIES[: last + 1]
+    known = capabilities[: last + 1]
     has = tuple(name for bit, name in enumerate(known) if bounding >> bit & 1)
     return has, tuple(name for name in known if name not in has)
 

@@ -1,6 +1,7 @@
 """A network per lab: a bridge on this machine with a /24 of its own and fixed addresses.
 
-Without a way out unless asked: the engine's `--internal` drops what would leave, and this machine still reaches the nodes.
+Without a way out unless asked: the engine's `--internal` drops what would leave, and this machine still reaches the
+nodes.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ MAX_WORKERS = 150
 
 @dataclass(frozen=True)
 class Network:
-    """A lab's network. name: of the Docker network; bridge: of the interface on this machine."""
+    """A lab's network. name: of the Docker network; bridge: of the interface here; online: it has a way out."""
 
     name: str
     bridge: str
     subnet: IPv4Network
+    online: bool
 
     @property
     def gateway(self) -> IPv4Address:
@@ -76,12 +78,16 @@ def find_network(docker: Docker, lab: str) -> Network | None:
     if not docker.lines("network", "ls", "--quiet", "--filter", f"label={LABEL}={lab}"):
         return None
     name = network_name(lab)
-    subnet = docker.run("network", "inspect", name, "--format", "{{(index .IPAM.Config 0).Subnet}}")
-    return Network(name, bridge_name(lab), IPv4Network(subnet))
+    said = docker.run("network", "inspect", name, "--format", "{{(index .IPAM.Config 0).Subnet}} {{.Internal}}")
+    subnet, internal = said.split()
+    return Network(name, bridge_name(lab), IPv4Network(subnet), online=internal == "false")
 
 
 def make_network(docker: Docker, lab: str, *, online: bool, routes: Iterable[IPv4Network]) -> Network:
-    """Make the lab's network in the first free subnet. routes: what this machine routes already. LabError when none is free."""
+    """Make the lab's network in the first free subnet.
+
+    online: with a way out; routes: what this machine routes already. LabError when no subnet is free.
+    """
     name, bridge = network_name(lab), bridge_name(lab)
     for subnet in free_subnets([*_engine_subnets(docker), *routes]):
         arguments = [
@@ -96,7 +102,7 @@ def make_network(docker: Docker, lab: str, *, online: bool, routes: Iterable[IPv
             if "overlaps" in refused.message:  # another lab took it since we looked
                 continue
             raise
-        return Network(name, bridge, subnet)
+        return Network(name, bridge, subnet, online)
     raise LabError(
         f"no free network for the lab in {' or '.join(map(str, RANGES))}",
         hint="`docker network prune` removes networks that nothing uses",

@@ -58,29 +58,35 @@ def packages() -> list[str]:
 
 
 def _debian_base(docker: Docker, progress: Progress) -> str:
-    tag = f"kprov-lab/base:{_hash(SUITE, *EXCLUDED, *packages())}"
+    tag = f"kprov-lab/base:{_hash(*_mmdebstrap('base.tar'))}"
     if _exists(docker, tag):
         return tag
     with progress.timed(f"lab: making a Debian {SUITE} base with mmdebstrap"), tempfile.TemporaryDirectory() as scratch:
-        archive = Path(scratch, "base.tar")
-        command = [
-            "mmdebstrap",
-            "--quiet",
-            "--variant=minbase",
-            f"--include={','.join(packages())}",
-            '--aptopt=APT::Install-Recommends "false"',
-            *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
-            SUITE,
-            str(archive),
-        ]
+        archive = str(Path(scratch, "base.tar"))
+        command = _mmdebstrap(archive)
         done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
         if done.returncode != 0:
             raise LabError(
                 f"mmdebstrap could not make a Debian {SUITE}: {done.stderr.strip()[-1000:]}",
-                hint="it needs a Debian mirror, as apt does; try `mmdebstrap bookworm /dev/null` by itself",
+                hint=f"it needs a Debian mirror, as apt does; try `mmdebstrap {SUITE} /dev/null` by itself",
             )
-        docker.run("import", str(archive), tag, seconds=BUILD_SECONDS)
+        docker.run("import", archive, tag, seconds=BUILD_SECONDS)
     return tag
+
+
+def _mmdebstrap(archive: str) -> list[str]:
+    return [
+        "mmdebstrap",
+        "--quiet",
+        "--variant=minbase",
+        f"--include={','.join(packages())}",
+        '--aptopt=APT::Install-Recommends "false"',
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
+        # mmdebstrap copies them from this machine.
+        '--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf"',
+        SUITE,
+        archive,
+    ]
 
 
 def _build(docker: Docker, base: str, tag: str) -> None:

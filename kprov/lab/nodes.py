@@ -25,7 +25,7 @@ from kprov.lab.machine import Machine
 from kprov.lab.network import LABEL, Network
 
 Role = Literal["control_plane", "worker"]
-# "created": exists and never ran, so its keys may be missing.
+# "created": never ran.
 State = Literal["created", "running", "paused", "stopped"]
 Power = Literal["on", "off", "kill", "pause"]
 
@@ -77,12 +77,15 @@ def number_of(node: Node) -> int:
 
 
 def _state(engine_says: str) -> State:
-    """The engine also knows "exited", "dead", "restarting" and "removing": not running, as far as a lab is concerned."""
+    """The engine also knows "exited", "dead", "restarting" and "removing": for a lab they are all "stopped"."""
     return cast("State", engine_says) if engine_says in ("created", "running", "paused") else "stopped"
 
 
 def unknown_capabilities(docker: Docker, image: str, capabilities: Sequence[str]) -> list[str]:
-    """Those that this engine has never heard of (20.10 may lack PERFMON, BPF, CHECKPOINT_RESTORE). Asked, not looked up by version."""
+    """Those that this engine has never heard of: some builds of 20.10 lack PERFMON, BPF and CHECKPOINT_RESTORE.
+
+    Found by asking: which ones an engine knows depends on its build, not only on its version.
+    """
     unknown: list[str] = []
     while True:
         known = [name for name in capabilities if name not in unknown]
@@ -200,7 +203,10 @@ def start(docker: Docker, node: Node) -> None:
 
 
 def wait_ready(docker: Docker, directory: LabDirectory, nodes: Sequence[Node], seconds: float = BOOT_SECONDS) -> None:
-    """Return when every node has booted and lets `kprov` in by SSH with sudo. LabError with the journal's end otherwise."""
+    """Return when every node has booted and lets `kprov` in by SSH with sudo.
+
+    seconds: deadline for all. Raises LabError with the end of the node's journal.
+    """
     end = time.monotonic() + seconds
     with ThreadPoolExecutor(max_workers=max(1, len(nodes))) as pool:
         for waiting in [pool.submit(_wait_one, docker, directory, node, end) for node in nodes]:
@@ -211,24 +217,24 @@ def _wait_one(docker: Docker, directory: LabDirectory, node: Node, end: float) -
     """end: of time.monotonic()."""
     login = ssh.command(directory, node.address, "sudo", "-n", "true")
     while True:
-        booted = _asked([docker.binary, "exec", node.name, "systemctl", "is-system-running", "--wait"], end)
-        said = f"systemd: {booted.strip().splitlines()[-1] if booted.strip() else 'no answer'}"
-        # "degraded": booted, and some unit of the image does not like containers; SSH shows whether the node is fit.
-        if booted.strip() in ("running", "degraded"):
-            refused = _asked(login, end)
-            if not refused:
+        _, state = _asked([docker.binary, "exec", node.name, "systemctl", "is-system-running", "--wait"], end)
+        said = f"systemd: {state or 'no answer'}"
+        # "degraded": booted, and some unit does not like containers; SSH shows whether the node is fit.
+        if state in ("running", "degraded"):
+            let_in, answer = _asked(login, end)
+            if let_in:
                 return
-            said = f"`ssh {node.name} sudo -n true`: {refused.strip()}"
+            said = f"`ssh {node.name} sudo -n true`: {answer}"
         if time.monotonic() > end or _stopped(docker, node):
             raise LabError(
                 f"{node.name} did not come up. {said}\n{last_words(docker, node)}",
-                hint=f"`docker logs {node.name}`; `kprov lab down {node.lab}` removes the lab",
+                hint=f"`docker logs {node.name}`; `kprov lab down --name {node.lab}` removes the lab",
             )
         time.sleep(POLL_SECONDS)
 
 
-def _asked(command: list[str], end: float) -> str:
-    """What a command says; whether that is good is the caller's to know. Empty when it succeeds silently."""
+def _asked(command: list[str], end: float) -> tuple[bool, str]:
+    """(whether a command succeeded before `end`, what it said on both streams)."""
     try:
         done = subprocess.run(
             command,
@@ -239,9 +245,8 @@ def _asked(command: list[str], end: float) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return "no answer in time"
-    said = done.stdout.decode(errors="replace")
-    return said or ("" if done.returncode == 0 else f"exit {done.returncode}")
+        return False, "no answer in time"
+    return done.returncode == 0, done.stdout.decode(errors="replace").strip()
 
 
 def _stopped(docker: Docker, node: Node) -> bool:
@@ -254,9 +259,9 @@ def last_words(docker: Docker, node: Node) -> str:
         ["exec", node.name, "journalctl", "--no-pager", "--lines=25", "--output=short-precise"],
         ["logs", "--tail", "25", node.name],
     ):
-        said = _asked([docker.binary, *question], time.monotonic() + 10)
-        if said and "is not running" not in said:
-            return said.rstrip()
+        answered, said = _asked([docker.binary, *question], time.monotonic() + 10)
+        if answered and said:
+            return said
     return "(it left no journal and no output)"
 
 

@@ -1,12 +1,11 @@
-"""SSH keys of a lab. Both sides' keys are made on the controller, so known_hosts is exact and nothing is trusted on sight."""
+"""SSH keys of a lab.
+
+Both sides' keys are made on the controller: known_hosts is exact, and no key is trusted because it was seen first.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from kprov.lab.directory import LabDirectory, write_file
 
@@ -22,6 +21,9 @@ class KeyPair:
 
 
 def new_key() -> KeyPair:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
     return KeyPair(private, key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode())
@@ -39,10 +41,10 @@ def client_key(directory: LabDirectory) -> str:
 
 
 def remember_host(directory: LabDirectory, name: str, address: str, public: str) -> None:
-    """Put a node's host key into known_hosts, in place of an older one of the same address."""
-    path: Path = directory.known_hosts
+    """Put a node's host key into known_hosts, in place of any older one of that name or address."""
+    path = directory.known_hosts
     lines = path.read_text().splitlines() if path.exists() else []
-    kept = [line for line in lines if line.split(" ")[0] != f"{address},{name}"]
+    kept = [line for line in lines if not {address, name} & set(line.split(" ")[0].split(","))]
     write_file(path, "\n".join([*kept, f"{address},{name} {public}"]) + "\n")
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kprov.artifacts.manifest import Manifest, load_for
+from kprov.artifacts.manifest import KUBERNETES_FILES, load, project_manifest
 from kprov.content import content_root
 from kprov.phases.phase import Phase
 from kprov.spec.cluster import ClusterSpec, Host
@@ -77,15 +77,20 @@ def _digest_of(files: list[Path], root: Path) -> str:
 
 
 def _artifacts_digest(host: Host) -> str:
-    manifest = load_for(str(host.variables["artifacts_bundle"]))
-    return _release_digest(manifest, str(host.variables["kubernetes_version"]))
+    return _release_digest(str(host.variables["artifacts_bundle"]), str(host.variables["kubernetes_version"]))
 
 
-def _release_digest(manifest: Manifest, version: str) -> str:
-    release = manifest.release(version)
-    files = [f for f in manifest.files if release.components.get(f.name) == f.version]
-    images = [i for i in manifest.images if not i.kubernetes or release.kubernetes in i.kubernetes]
-    pins = sorted([f.name, f.arch, f.sha256] for f in files) + sorted(
-        [i.ref, i.arch or "", i.digest or ""] for i in images
-    )
-    return hashlib.sha256(json.dumps(pins).encode()).hexdigest()[:16]
+@cache
+def _release_digest(bundle: str, kubernetes: str) -> str:
+    """What a node would get, whatever its architecture: digests of the release's files and images."""
+    manifest = load(Path(bundle) / "manifest.json") if bundle else project_manifest()
+    version = manifest.release(kubernetes)["kubernetes"]
+    wanted = {(name, release) for name, release in manifest.release(version).items()}
+    files = [
+        f
+        for f in manifest.files
+        if (f.name, f.version) in wanted or (f.name in KUBERNETES_FILES and f.version == version)
+    ]
+    pins = [[f.name, f.arch, f.sha256] for f in files]
+    pins += [[i.ref, i.arch, i.digest or ""] for i in manifest.images if version in i.kubernetes]
+    return hashlib.sha256(json.dumps(sorted(pins)).encode()).hexdigest()[:16]

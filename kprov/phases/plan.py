@@ -81,8 +81,8 @@ def build_plan(
     for phase in PHASES:
         if only and phase.name not in only:
             continue
-        for host in _hosts(phase, spec, home):
-            if host.name not in reachable or (limit and host.name not in limit):
+        for host in _hosts(phase, spec, home, reachable):
+            if limit and host.name not in limit:
                 continue
             wanted = inputs(phase, spec, host)
             reasons = _reasons(phase, host, reachable, home, wanted)
@@ -101,10 +101,11 @@ def build_plan(
     return Plan(tuple(steps), tuple(blocked), unreachable, home.host, fingerprints)
 
 
-def _hosts(phase: Phase, spec: ClusterSpec, home: Home) -> tuple[Host, ...]:
+def _hosts(phase: Phase, spec: ClusterSpec, home: Home, reachable: Collection[str]) -> tuple[Host, ...]:
+    hosts = tuple(host for host in spec.group(phase.hosts) if host.name in reachable)
     if phase.scope is Scope.CLUSTER:
-        return (spec.host(home.host),) if home.host else spec.group(phase.hosts)[:1]
-    return spec.group(phase.hosts)
+        return tuple(host for host in hosts if host.name == (home.host or hosts[0].name))
+    return hosts
 
 
 def _reasons(

@@ -28,15 +28,19 @@ class Listener:
 
 @dataclass(frozen=True)
 class Filesystem:
-    """Bytes of the file system that holds a path."""
+    """Bytes of the file system that holds a path; device tells whether two paths share one."""
 
     free: int
     size: int
+    device: str = ""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """Something kprov owns that is not as kprov left it. what: path, unit or object; problem: missing | differs | inactive | ..."""
+    """Something kprov owns that is not as kprov left it.
+
+    what: path, unit, image or object. problem: missing, differs, inactive, replaced, changed, "has mode 0600 ...".
+    """
 
     what: str
     problem: str
@@ -126,6 +130,7 @@ class HostState:
     records_cluster: str | None  # cluster_name in kprov's records, None when there are none
     lock: LockState | None = None
     api: ApiState | None = None
+    errors: tuple[str, ...] = ()  # "topic: what went wrong" of parts of the probe that failed
 
 
 @dataclass(frozen=True)

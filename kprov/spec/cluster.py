@@ -50,7 +50,10 @@ class ClusterSpec:
         return str(self.hosts[0].variables["cluster_name"])
 
     def group(self, name: str) -> tuple[Host, ...]:
-        """Hosts of an inventory group; `k8s_cluster` is every host, `worker` is kube_node without the control planes."""
+        """Hosts of an inventory group.
+
+        `k8s_cluster` is every host, `worker` is kube_node without the control planes.
+        """
         if name == "k8s_cluster":
             return self.hosts
         if name == "worker":

@@ -1,0 +1,1 @@
+"""Proves that a cluster works: one check per file in checks/, the order of the work in run.py."""

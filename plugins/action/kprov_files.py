@@ -80,17 +80,13 @@ class Tree:
         variables = self._variables if item is None else {**self._variables, "item": item}
         templar = self._templar.copy_with_new_env(searchpath=[self.directory], available_variables=variables)
         try:
+            # A template that is one expression would render to that expression's value: text in front makes it text.
             rendered = templar.template(
-                trust_as_template(text), escape_backslashes=False, overrides={"trim_blocks": True}
+                trust_as_template("." + text), escape_backslashes=False, overrides={"trim_blocks": True}
             )
         except AnsibleError as error:
             raise AnsibleActionFail(explain(path, text, error)) from error
-        if rendered is None:
-            return ""
-        if not isinstance(rendered, str):
-            kind = type(rendered).__name__
-            raise AnsibleActionFail(f"template {path}: renders to a {kind}, not to text; add a filter (to_nice_yaml)")
-        return str(rendered)
+        return str(rendered)[1:]
 
 
 def collect(tree: Tree, modes: dict, validate: dict, each: list[dict]) -> dict[str, dict]:

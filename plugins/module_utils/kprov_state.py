@@ -74,13 +74,12 @@ class PhaseRecord:
 
         Report new ones before they land, too ({"sha256", "stat": None, "mode"}): a killed run then owns them.
         """
-        self.add("files", {path: dict(entry, by=self.part) for path, entry in files.items()})
+        self.add("files", self._mine(files))
 
-    def replace(self, section: str, value: dict) -> None:
-        """Report a section anew, durably: what this part has reported for it in this run does not count any more."""
-        if section == "files":
-            value = {path: dict(entry, by=self.part) for path, entry in value.items()}
-        self._report[section] = dict(value)
+    def replace(self, **sections: dict) -> None:
+        """Report whole sections anew, durably, in one write: what this part reported for them before does not count."""
+        for section, value in sections.items():
+            self._report[section] = self._mine(value) if section == "files" else dict(value)
         self._save()
 
     def add_units(self, units: dict[str, dict]) -> None:
@@ -117,6 +116,9 @@ class PhaseRecord:
                 kprov_fs.sync_directory(real(PHASES))
         return changed
 
+    def _mine(self, files: dict[str, dict]) -> dict[str, dict]:
+        return {path: dict(entry, by=self.part) for path, entry in files.items()}
+
     def _save(self) -> None:
         if self.check_mode:
             return
@@ -136,7 +138,7 @@ def file_entry(path: str, mode: int, sha256: str | None = None) -> dict:
     return {"sha256": sha256 or kprov_fs.sha256(actual), "stat": kprov_fs.signature(actual), "mode": f"{mode:04o}"}
 
 
-def owned_files() -> dict[str, dict]:
+def owned_files(except_phase: str | None = None) -> dict[str, dict]:
     """Every file in a record of any phase, finished or not, with its entry."""
     owned: dict[str, dict] = {}
     try:
@@ -145,7 +147,7 @@ def owned_files() -> dict[str, dict]:
         return owned
     for name in names:
         phase, _, suffix = name.rpartition(".")
-        document = _document(phase, suffix) if suffix in ("json", "dirty") else {}
+        document = _document(phase, suffix) if suffix in ("json", "dirty") and phase != except_phase else {}
         for part in (document, *_section(document, "parts").values()):
             owned.update(_section(part, "files"))
     return owned

@@ -110,8 +110,9 @@ def _leaving(record: PhaseRecord, files: dict) -> tuple[dict[str, dict], list[st
     """Files of earlier runs that are not wanted any more: those with kprov's content, and those changed since."""
     gone, foreign = {}, []
     digests = record.earlier_digests()
+    elsewhere = owned_files(except_phase=record.phase)  # a file may move from one phase to another
     for path, entry in sorted(record.earlier_files().items()):
-        if path in files or not os.path.lexists(real(path)):
+        if path in files or path in elsewhere or not os.path.lexists(real(path)):
             continue
         content = Current(path).content
         if content is not None and kprov_fs.sha256_bytes(content) in digests[path]:
@@ -158,9 +159,9 @@ def _write(record: PhaseRecord, files: dict, changed: list[str], now: dict[str, 
         if path not in owned and now[path].content != files[path]["text"].encode():
             keep_original(path)
     directories = _directories(record, files)
-    entries = {path: _entry(path, wanted, path not in changed) for path, wanted in files.items()}
-    record.add("directories", directories)
-    record.add_files({**record.earlier_files(), **entries})
+    if changed or gone:
+        about_to_own = {path: _entry(path, wanted, path not in changed) for path, wanted in files.items()}
+        record.replace(files={**record.earlier_files(), **about_to_own}, directories=directories)
     for path in changed:
         kprov_fs.make_directories(os.path.dirname(real(path)))
         kprov_fs.atomic_write(real(path), files[path]["text"].encode(), files[path]["mode"])
@@ -170,8 +171,8 @@ def _write(record: PhaseRecord, files: dict, changed: list[str], now: dict[str, 
         if not os.listdir(real(directory)):
             os.rmdir(real(directory))
             del directories[directory]
-    record.replace("files", {path: _entry(path, wanted, True) for path, wanted in files.items()})
-    record.replace("directories", directories)
+    landed = {path: _entry(path, wanted, True) for path, wanted in files.items()}
+    record.replace(files=landed, directories=directories)
 
 
 def _directories(record: PhaseRecord, files: dict) -> dict[str, dict]:

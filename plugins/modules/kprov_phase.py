@@ -8,7 +8,7 @@ module: kprov_phase
 short_description: Write the record of a finished phase and clear its dirty mark
 description:
   - The record (/var/lib/kprov/phases/PHASE.json) holds what the phase's modules reported in this run, and the inputs of
-    the phase, C(kprov_fingerprints[phase]). A run without kprov knows no inputs; the next plan then runs the phase again.
+    the phase, C(kprov_fingerprints[phase]). A run by hand knows no inputs; the next plan then runs the phase again.
 options:
   phase: {description: Name of the phase., type: str, required: true}
   fingerprint: {description: Set by the action plugin., type: dict}

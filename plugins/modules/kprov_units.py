@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kprov_units
-short_description: Enable, start and stop units; restart them when the files they run on differ from their last good start
+short_description: Enable, start, stop units; restart them when their files differ from those of their last good start
 description:
   - A restart is due when the digest over C(restart_on) differs from the one recorded at the unit's last good start, or
     nothing is recorded and the unit started before one of the files was written. Unlike a handler, this is not lost
@@ -24,8 +24,8 @@ options:
       state: {description: Wanted state., type: str, choices: [started, stopped], default: started}
       enabled: {description: Started at boot., type: bool, default: true}
       start_if: {description: "Without this path the unit is enabled, but neither started nor restarted.", type: path}
-      restart_on: {description: Files whose content the running unit must have read., type: list, elements: path, default: []}
-      ready: {description: "Command that exits with 0 when the unit does its work.", type: list, elements: str, default: []}
+      restart_on: {description: Files that the running unit must have read., type: list, elements: path, default: []}
+      ready: {description: "Command, exits with 0 when the unit works.", type: list, elements: str, default: []}
 author: kprov
 """
 
@@ -40,19 +40,19 @@ from ansible.module_utils.kprov_paths import UNITS, real
 from ansible.module_utils.kprov_state import PhaseRecord, digest, make_state_directory, owned_files
 
 PROPERTIES = (
-    "Id",
     "LoadState",
     "ActiveState",
     "SubState",
     "UnitFileState",
     "NeedDaemonReload",
     "InvocationID",
-    "ActiveEnterTimestamp",
-    "Type",
+    "ExecMainStartTimestampMonotonic",
+    "ActiveEnterTimestampMonotonic",
 )
+VERBS = ("enable", "disable", "stop", "start", "restart")
 JOURNAL_LINES = 30
 POLL = 0.1
-BOOT_STATES = ("enabled", "enabled-runtime", "static", "indirect", "generated", "alias")
+BOOT_STATES = ("enabled", "static", "indirect", "generated", "alias")
 
 
 class UnitError(Exception):
@@ -71,7 +71,7 @@ def systemctl(*arguments: str, timeout: float = 120) -> str:
 
 
 def run(argv: list[str], timeout: float) -> subprocess.CompletedProcess:
-    """Run a command; output of both streams as text. Times in it are UTC: they are compared with times of files."""
+    """Run a command; output of both streams as text."""
     return subprocess.run(
         argv,
         stdin=subprocess.DEVNULL,
@@ -81,7 +81,7 @@ def run(argv: list[str], timeout: float) -> subprocess.CompletedProcess:
         check=False,
         text=True,
         errors="replace",
-        env={**os.environ, "LC_ALL": "C", "TZ": "UTC", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""},
+        env={**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""},
     )
 
 
@@ -89,7 +89,7 @@ def show(names: list[str]) -> dict[str, dict[str, str]]:
     """Properties of all units, by one call. systemctl answers in the order of the names."""
     blocks = systemctl("show", "--property=" + ",".join(PROPERTIES), "--", *names).strip().split("\n\n")
     found = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
-    return dict(zip(names, found))
+    return dict(zip(names, found))  # noqa: B905 - not in Python 3.9
 
 
 def journal(name: str) -> str:
@@ -102,13 +102,12 @@ def journal(name: str) -> str:
 
 
 def started_at(properties: dict[str, str]) -> float:
-    """When the unit became active, as seconds since the epoch (whole seconds); 0 if unknown."""
-    words = properties.get("ActiveEnterTimestamp", "").split()  # Sat 2026-11-21 07:12:01 UTC
-    if len(words) != 4:
-        return 0
-    import calendar
-
-    return calendar.timegm(time.strptime(" ".join(words[1:3]), "%Y-%m-%d %H:%M:%S"))
+    """When the unit's main process started (a unit without one: when it became active), in seconds since the epoch."""
+    for name in ("ExecMainStartTimestampMonotonic", "ActiveEnterTimestampMonotonic"):
+        microseconds = int(properties.get(name) or 0)
+        if microseconds:
+            return time.time() - time.monotonic() + microseconds / 1e6
+    return 0
 
 
 def inputs(paths: list[str], owned: dict[str, dict]) -> str:
@@ -124,8 +123,8 @@ def restart_due(unit: dict, properties: dict[str, str], current: str) -> bool:
     recorded = kprov_fs.read_json(record_path(unit["name"]))
     if recorded is not None:
         return recorded.get("digest") != current
-    times = [os.stat(real(path)).st_mtime for path in unit["restart_on"] if os.path.exists(real(path))]
-    return bool(times) and started_at(properties) < max(times)
+    written = [os.stat(real(path)).st_ctime for path in unit["restart_on"] if os.path.exists(real(path))]
+    return bool(written) and started_at(properties) < max(written)
 
 
 def record_path(name: str) -> str:
@@ -133,17 +132,17 @@ def record_path(name: str) -> str:
     return real(f"{UNITS}/{name}.json")
 
 
-def wait_until_good(unit: dict, deadline: float) -> None:
-    """Wait until the unit is active and its `ready` command succeeds."""
+def wait_until_good(unit: dict, deadline: float) -> dict[str, str]:
+    """Wait until the unit is active and its `ready` command succeeds; the unit's properties then."""
     name, end, answer = unit["name"], time.monotonic() + deadline, ""
     while True:
         state = show([name])[name]
-        if state["ActiveState"] == "failed" or (state["ActiveState"] == "inactive" and state["Type"] != "oneshot"):
+        if state["ActiveState"] in ("failed", "inactive"):
             raise UnitError(f"{name} did not stay up: {state['ActiveState']} ({state['SubState']})")
         left = end - time.monotonic()
         if state["ActiveState"] in ("active", "reloading"):
             if not unit["ready"]:
-                return
+                return state
             try:
                 done = run(unit["ready"], max(left, 1))
             except subprocess.TimeoutExpired:
@@ -152,7 +151,7 @@ def wait_until_good(unit: dict, deadline: float) -> None:
                 raise UnitError(f"{name}: cannot run {unit['ready'][0]}: {error.strerror}") from error
             else:
                 if done.returncode == 0:
-                    return
+                    return state
                 answer = done.stdout.strip()
         if time.monotonic() >= end:
             raise UnitError(_late(unit, state, deadline, answer))
@@ -179,26 +178,26 @@ class Plan:
         self.disable = not unit["enabled"] and properties["UnitFileState"] in ("enabled", "enabled-runtime")
         self.stop = unit["state"] == "stopped" and active
         self.start = self.wanted and not active
+        self.failed = properties["ActiveState"] == "failed"
         self.restart = self.wanted and active and restart_due(unit, properties, self.digest)
 
     @property
     def changes(self) -> list[str]:
         """What would be done, as words."""
-        verbs = ("enable", "disable", "stop", "start", "restart")
-        return [f"{verb} {self.name}" for verb in verbs if getattr(self, verb)]
+        return [f"{verb} {self.name}" for verb in VERBS if getattr(self, verb)]
 
     def apply(self, deadline: float) -> None:
         """Do it, wait until it is good, record that."""
-        for verb in ("enable", "disable", "stop", "start", "restart"):
+        if self.start and self.failed:
+            systemctl("reset-failed", "--", self.name)  # else a unit that failed too often refuses to start
+        for verb in VERBS:
             if getattr(self, verb):
-                # Queue only: waiting is done below, with the deadline and the unit's own `ready`.
-                options = ("--no-block",) if verb in ("start", "restart") else ()
-                systemctl(verb, *options, "--", self.name)
+                systemctl(verb, "--", self.name, timeout=deadline)
         if not self.wanted:
             return
-        wait_until_good(self.unit, deadline)
+        state = wait_until_good(self.unit, deadline)
         make_state_directory(UNITS)
-        good = {"digest": self.digest, "invocation_id": show([self.name])[self.name]["InvocationID"]}
+        good = {"digest": self.digest, "invocation_id": state["InvocationID"]}
         if kprov_fs.read_json(record_path(self.name)) != good:
             kprov_fs.write_json(record_path(self.name), good)
 

@@ -23,7 +23,7 @@ from kprov.spec.declarations import declarations
 def make_host(name: str, *groups: str, index: int = 1, **variables: Any) -> Host:
     """A host with every declared variable at its default."""
     address = f"10.1.0.{index}"
-    defaults = {d.name: d.default for d in declarations().all}
+    defaults = {d.name: d.fresh_default() for d in declarations().values()}
     return Host(
         name=name,
         connection=Connection(host=address),

@@ -1,0 +1,3 @@
+module kprov.lab/pause
+
+go 1.24.0

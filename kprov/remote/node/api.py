@@ -1,0 +1,148 @@
+"""Asks the API server on this control plane, over the loopback address, within three seconds for everything."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import time
+from typing import Any
+
+from kprov.remote.node import read
+
+PKI = "/etc/kubernetes/pki"
+DEADLINE = 3.0  # seconds
+PLAIN = "application/json"
+# Small answers: the columns that `kubectl get nodes` shows (0.2 kB a node instead of 15), and metadata only.
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+RECORDS = "/api/v1/namespaces/kube-system/configmaps?labelSelector=app.kubernetes.io/managed-by%3Dkprov"
+PREFIX = "kprov-"  # a record is the ConfigMap kprov-<phase>
+SCHEMA = 1
+
+
+class ApiError(Exception):
+    """The API server answered, but not with what was asked for."""
+
+
+def state(port: int) -> dict[str, Any]:
+    """reachable, error, nodes and phases as in kprov.remote.state.ApiState."""
+    try:
+        client = Client(port, DEADLINE)
+        try:
+            return {"reachable": True, "error": None, "nodes": nodes(client), "phases": phases(client)}
+        finally:
+            client.close()
+    except (OSError, ValueError, http.client.HTTPException, ApiError, KeyError, TypeError) as error:
+        return {"reachable": False, "error": f"https://127.0.0.1:{port}: {type(error).__name__}: {error}"}
+
+
+class Client:
+    """One kept-alive HTTPS connection; the certificate must be signed by the cluster's CA for the name "kubernetes".
+
+    The client is what the API server itself uses towards kubelets: a member of kubeadm:cluster-admins.
+    """
+
+    def __init__(self, port: int, deadline: float) -> None:
+        self._end = time.monotonic() + deadline
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(read.real(PKI + "/ca.crt"))
+        certificate = read.real(PKI + "/apiserver-kubelet-client")
+        context.load_cert_chain(certificate + ".crt", certificate + ".key")
+        plain = socket.create_connection(("127.0.0.1", port), timeout=self._left())
+        self._http = http.client.HTTPConnection("kubernetes")
+        try:
+            self._http.sock = context.wrap_socket(plain, server_hostname="kubernetes")
+        except BaseException:
+            plain.close()
+            raise
+
+    def get(self, path: str, accept: str = PLAIN) -> dict[str, Any] | None:
+        """The object at a path; None if there is none (404). Raises ApiError for any other status, OSError."""
+        self._http.sock.settimeout(self._left())
+        self._http.request("GET", path, headers={"Accept": accept})
+        response = self._http.getresponse()
+        body = response.read()
+        if response.status == 404:
+            return None
+        if response.status != 200:
+            raise ApiError(f"GET {path}: {response.status} {body[:200].decode(errors='replace')}")
+        value = json.loads(body)
+        if not isinstance(value, dict):
+            raise ApiError(f"GET {path}: not an object")
+        return value
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def _left(self) -> float:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"no full answer within {DEADLINE:g} s")
+        return left
+
+
+def nodes(client: Client) -> dict[str, Any]:
+    """Name to ready, kubelet_version and control_plane."""
+    table = client.get("/api/v1/nodes?includeObject=None", TABLE) or {}
+    columns = [column["name"] for column in table["columnDefinitions"]]
+    found = {}
+    for row in table.get("rows") or ():
+        cells = dict(zip(columns, row["cells"]))  # noqa: B905 (Python 3.9)
+        found[cells["Name"]] = {
+            "ready": "Ready" in cells["Status"].split(","),
+            "kubelet_version": cells["Version"],
+            "control_plane": "control-plane" in cells["Roles"].split(","),
+        }
+    return found
+
+
+def phases(client: Client) -> dict[str, Any]:
+    """Records of cluster phases, compared with the objects they name."""
+    found = {}
+    for item in (client.get(RECORDS) or {}).get("items") or ():
+        name = item["metadata"]["name"]
+        if not name.startswith(PREFIX):
+            continue
+        record = _record(item)
+        if record is not None:
+            found[name[len(PREFIX) :]] = {
+                "fingerprint": record.get("fingerprint"),
+                "finished": record.get("finished"),
+                "dirty": bool(record.get("dirty")),
+                "drift": drift(client, record.get("objects") or ()),
+            }
+    return found
+
+
+def _record(config_map: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        record = json.loads((config_map.get("data") or {}).get("record") or "")
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and record.get("schema") == SCHEMA else None
+
+
+def drift(client: Client, objects: Any) -> list[dict[str, str]]:
+    """Objects that are not as kprov left them."""
+    found = []
+    for recorded in objects:
+        problem = _compare(recorded, client.get(recorded["path"], METADATA))
+        if problem:
+            found.append({"what": f"{recorded['kind']} {recorded['name']}", "problem": problem})
+    return found
+
+
+def _compare(recorded: dict[str, Any], live: dict[str, Any] | None) -> str | None:
+    if live is None:
+        return "missing"
+    metadata = live["metadata"]
+    if metadata.get("uid") != recorded.get("uid"):
+        return "replaced"
+    if recorded.get("generation") is not None:
+        same = metadata.get("generation") == recorded["generation"]
+    else:
+        same = metadata.get("resourceVersion") == recorded.get("resource_version")
+    return None if same else "changed"

@@ -1,0 +1,9 @@
+"""The preflight rules, in the order in which their problems are shown."""
+
+from __future__ import annotations
+
+from kprov.remote.rules import capacity, clock, cluster, connection, identity, kernel, names, ports, system
+from kprov.remote.rules.rule import Rule
+
+FAMILIES = (connection, cluster, identity, system, kernel, capacity, ports, names, clock)
+RULES: tuple[Rule, ...] = tuple(rule for family in FAMILIES for rule in family.RULES)

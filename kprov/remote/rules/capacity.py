@@ -1,0 +1,82 @@
+"""CPUs, memory, disk, swap."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from kprov.errors import Problem
+from kprov.remote.rules.rule import GIB, MIB, Machine, Machines, Rule, Say, gib
+
+# kubeadm 1.36: cmd/kubeadm/app/constants, ControlPlaneNumCPU and ControlPlaneMem (in MiB).
+CONTROL_PLANE_CPUS = 2
+CONTROL_PLANE_MEMORY = 1700 * MIB
+# A machine sold with 1 GiB shows about 950 MiB to Linux. kubelet, containerd, kube-proxy and the network take 300.
+WORKER_MEMORY = 900 * MIB
+
+# Measured on a lab node: 1.2 GiB of images; while one is imported its layers are there packed and unpacked.
+RUNTIME_DISK = 4 * GIB
+# Logs, emptyDir volumes and what the kubelet keeps free (nodefs.available; its default is 10 %).
+KUBELET_DISK = 1 * GIB
+# etcd's database may grow to 2 GiB (quota-backend-bytes), beside its write-ahead log and snapshots.
+ETCD_DISK = 3 * GIB
+# Kubernetes' binaries and containerd take 0.5 GiB; packages, logs and kprov's files the rest.
+ROOT_DISK = 1 * GIB
+
+
+def _cpus(machines: Machines, say: Say) -> Iterator[Problem]:
+    for machine in machines.new:
+        if machine.control_plane and machine.state.cpus < CONTROL_PLANE_CPUS:
+            message = f"has {machine.state.cpus} CPU; a control plane needs {CONTROL_PLANE_CPUS}"
+            yield say.unless(machine.ignores("NumCPU"), machine.name, message, "give the machine more CPUs")
+
+
+def _memory(machines: Machines, say: Say) -> Iterator[Problem]:
+    for machine in machines.new:
+        need = CONTROL_PLANE_MEMORY if machine.control_plane else WORKER_MEMORY
+        if machine.state.memory < need:
+            role = "control plane" if machine.control_plane else "worker"
+            message = f"has {machine.state.memory // MIB} MiB of memory; a {role} needs {need // MIB} MiB"
+            yield say.unless(machine.ignores("Mem"), machine.name, message, "give the machine more memory")
+
+
+def _disk(machines: Machines, say: Say) -> Iterator[Problem]:
+    for machine in machines.new:
+        for paths, need, have in _needs(machine):
+            if have < need:
+                hint = "free some space, use a bigger disk, or put container_runtime_root on another one"
+                message = f"{gib(have)} free for {', '.join(paths)}; needed: {gib(need)}"
+                yield say.error(machine.name, message, hint)
+
+
+def _needs(machine: Machine) -> Iterator[tuple[list[str], int, int]]:
+    """Per file system: paths on it, bytes they need together, bytes that are free."""
+    wanted = {
+        "/": ROOT_DISK,
+        "/var/lib/kubelet": KUBELET_DISK,
+        str(machine.host.variables["container_runtime_root"]): RUNTIME_DISK,
+    }
+    if machine.control_plane:
+        wanted["/var/lib/etcd"] = ETCD_DISK
+    groups: dict[str, list[str]] = defaultdict(list)
+    found = machine.state.filesystems
+    for path in wanted:
+        if path in found:
+            groups[found[path].device or path].append(path)
+    for paths in groups.values():
+        yield paths, sum(wanted[path] for path in paths), found[paths[0]].free
+
+
+def _swap(machines: Machines, say: Say) -> Iterator[Problem]:
+    for machine in machines.all:
+        keep = machine.host.variables["os_swap"] == "keep"
+        allowed = machine.host.variables["kubelet_config"].get("failSwapOn") is False
+        if machine.state.swap and keep and not allowed:
+            yield say.error(
+                machine.name,
+                f"os_swap is keep and swap is on ({', '.join(machine.state.swap)}), the kubelet refuses that",
+                'set os_swap: "off", or kubelet_config: {failSwapOn: false}',
+            )
+
+
+RULES = (Rule("cpus", _cpus), Rule("memory", _memory), Rule("disk-free", _disk), Rule("swap", _swap))

@@ -1,0 +1,28 @@
+"""Clocks that disagree: certificates are not valid yet, or not any more, and etcd's leases end early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+
+from kprov.errors import Problem
+from kprov.remote.rules.rule import Machines, Rule, Say
+
+# Seconds from the median of all hosts. The measurement itself is good to about a tenth of a second.
+WARNING = 5.0
+ERROR = 30.0
+
+
+def _skew(machines: Machines, say: Say) -> Iterator[Problem]:
+    if len(machines.all) < 2:
+        return
+    middle = median(machine.state.clock_skew for machine in machines.all)
+    for machine in machines.all:
+        off = machine.state.clock_skew - middle
+        if abs(off) > WARNING:
+            message = f"its clock is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the other hosts'"
+            hint = "let chrony or systemd-timesyncd set it: see `timedatectl` on the machine"
+            yield (say.error if abs(off) > ERROR else say.warning)(machine.name, message, hint)
+
+
+RULES = (Rule("clock-skew", _skew),)

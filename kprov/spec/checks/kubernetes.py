@@ -1,0 +1,102 @@
+"""Values whose form is Kubernetes' own: durations, flags, preflight checks, paths on a node."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from kprov.spec.draft import Draft
+from kprov.spec.report import Report
+
+DURATIONS = ("control_plane_certificate_validity", "control_plane_ca_validity", "worker_token_ttl")
+FLAGS = (
+    "control_plane_api_server_args",
+    "control_plane_controller_manager_args",
+    "control_plane_scheduler_args",
+    "control_plane_etcd_args",
+    "network_kube_router_args",
+)
+# Go: time.ParseDuration.
+PART = re.compile(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)")
+SECONDS = {
+    "ns": Fraction(1, 10**9), "us": Fraction(1, 10**6), "µs": Fraction(1, 10**6), "ms": Fraction(1, 1000),
+    "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600),
+}  # fmt: skip
+
+
+def go_duration(text: str) -> Fraction | None:
+    """Seconds of a Go duration such as 8760h or 1h30m; None if it is not one, or is not more than zero."""
+    if PART.sub("", text) or not text:
+        return None
+    seconds = sum((Fraction(number.rstrip(".")) * SECONDS[unit] for number, unit in PART.findall(text)), Fraction(0))
+    return seconds or None
+
+
+def durations(draft: Draft, report: Report) -> None:
+    """Durations are Go's, and a certificate does not outlive its authority."""
+    for name in DURATIONS:
+        for text, host in draft.distinct(name):
+            if go_duration(text) is None:
+                report.error(
+                    "duration",
+                    f"{name} {text!r} is not a duration such as 15m or 8760h",
+                    host=host.name,
+                    variable=name,
+                    hint="the units are s, m and h; a year is 8760h",
+                )
+    for host in draft.control_planes:
+        leaf = go_duration(host.text("control_plane_certificate_validity") or "")
+        authority = go_duration(host.text("control_plane_ca_validity") or "")
+        if leaf and authority and leaf > authority:
+            report.error(
+                "duration",
+                "control_plane_certificate_validity is longer than control_plane_ca_validity",
+                host=host.name,
+                variable=next((n for n in DURATIONS[:2] if n in host.raw), None),
+            )
+
+
+def flags(draft: Draft, report: Report) -> None:
+    """Further flags are names without dashes, each with one value."""
+    for name in FLAGS:
+        for arguments, host in draft.distinct(name):
+            for flag, value in arguments.items():
+                if str(flag).startswith("-"):
+                    text = f"{name}: write {flag} without the dashes in front"
+                    report.error("flag", text, host=host.name, variable=name)
+                if isinstance(value, (dict, list)) or value is None:
+                    text = f"{name}: {flag} must have one value (text, number or boolean)"
+                    report.error("flag", text, host=host.name, variable=name, hint='join a list with commas: "a,b"')
+
+
+def ignored_preflight_errors(draft: Draft, report: Report) -> None:
+    """Each ignored check is named; `all` (kubeadm compares without case) would also hide the one that matters."""
+    for names, host in draft.distinct("kubeadm_ignore_preflight_errors"):
+        if any(str(name).lower() == "all" for name in names):
+            report.error(
+                "ignore-all",
+                "kubeadm_ignore_preflight_errors: all is refused",
+                host=host.name,
+                variable="kubeadm_ignore_preflight_errors",
+                hint="name each check, as kubeadm prints it: [SystemVerification, Swap]",
+            )
+
+
+def registry_mirrors(draft: Draft, report: Report) -> None:
+    """Registry -> list of URLs."""
+    name = "container_runtime_registry_mirrors"
+    for mirrors, host in draft.distinct(name):
+        for registry, urls in mirrors.items():
+            good = isinstance(urls, list) and all(str(u).startswith(("http://", "https://")) for u in urls)
+            if not good:
+                text = f"{name}: {registry} needs a list of URLs such as [https://mirror.example]"
+                report.error("registry-mirror", text, host=host.name, variable=name)
+
+
+def paths(draft: Draft, report: Report) -> None:
+    """Paths on a node are absolute."""
+    names = [d.name for d in draft.declarations.values() if d.type == "path" and d.name != "artifacts_bundle"]
+    for name in names:
+        for path, host in draft.distinct(name):
+            if path and not path.startswith("/"):
+                report.error("path", f"{name} {path!r} is not an absolute path", host=host.name, variable=name)

@@ -1,0 +1,43 @@
+"""`kubectl exec` and `kubectl port-forward` work on every node."""
+
+from __future__ import annotations
+
+from kprov.verify.asking import Question, dial, run, seconds_of
+from kprov.verify.check import Check, Row, from_rows
+from kprov.verify.image import AGNHOST
+from kprov.verify.objects import PORT
+from kprov.verify.world import World
+
+ID = "exec"
+TITLE = "kubectl exec and port-forward work on every node"
+HINT = "the API server must reach the node's port 10250; see `journalctl -u kubelet -u containerd` there"
+
+
+def questions(world: World) -> list[Question]:
+    """A program in each probe pod, and a request through a port-forward that needs no pod network."""
+    kubectl = [*world.kubectl.argv, "-n", world.namespace, "exec"]
+    asked = []
+    for host, pod in world.probes.items():
+        asked.append(run(f"{ID}/{host}/exec", [*kubectl, pod.name, "--", AGNHOST, "--version"]))
+        asked.append(dial(f"{ID}/{host}/forward", pod.name, "127.0.0.1", PORT))
+    return asked
+
+
+def judge(world: World) -> Check:
+    """The program's output must come back."""
+    rows = []
+    for host in (h.name for h in world.spec.hosts):
+        ran, forward = world.answer(f"{ID}/{host}/exec"), world.answer(f"{ID}/{host}/forward")
+        if ran is None or forward is None:
+            rows.append(Row(host, True, "no test pod runs there, see pod-start", judged=False))
+            continue
+        said = []
+        if not ran.ok:
+            said.append(f"kubectl exec: {ran.said}")
+        elif "agnhost" not in ran.text:
+            said.append(f"kubectl exec: the program wrote {ran.text!r} and not its version")
+        if forward.unasked or not forward.ok:
+            said.append(forward.said)
+        rows.append(Row(host, not said, "; ".join(said)))
+    seconds = seconds_of(world.of_check(ID).values())
+    return from_rows(ID, TITLE, rows, good=f"{len(world.probes)} programs run", hint=HINT, seconds=seconds)

@@ -1,0 +1,204 @@
+"""`kprov verify` from top to bottom: look, create, ask everything at once, judge, clean up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from kprov.errors import CheckError, ConnectError, Problem
+from kprov.spec.cluster import ClusterSpec
+from kprov.ui.progress import Progress
+from kprov.verify import namespace as namespaces
+from kprov.verify.asking import Answer, Question, ask
+from kprov.verify.check import Check
+from kprov.verify.checks import (
+    api,
+    dns,
+    exec,
+    logs,
+    network_policy,
+    node_port,
+    nodes,
+    pod_start,
+    pod_to_pod,
+    service_ip,
+    system_pods,
+)
+from kprov.verify.found import SystemState, TestState, system_state, test_state
+from kprov.verify.image import image_of
+from kprov.verify.kubectl import Kubectl, find_api
+from kprov.verify.objects import SERVICE, objects
+from kprov.verify.shell import Shell
+from kprov.verify.world import World
+
+START_SECONDS = 45.0  # for a pod to be Ready on every node; 2 to 4 s when all is well and the image is there
+POLL_SECONDS = 0.3
+HOSTS_AT_ONCE = 50
+
+CHECKS: tuple[Callable[[World], Check], ...] = (
+    api.judge,
+    nodes.judge,
+    system_pods.judge,
+    pod_start.judge,
+    logs.judge,
+    exec.judge,
+    dns.judge,
+    pod_to_pod.judge,
+    service_ip.judge,
+    node_port.judge,
+    network_policy.judge,
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to verify.
+
+    owner: id of this controller; alone: nobody else verifies this cluster from here; keep: leave the namespace there.
+    settle: seconds that nodes and system pods may still take to be ready, for a cluster that was changed a moment ago.
+    """
+
+    spec: ClusterSpec
+    shell: Shell
+    progress: Progress
+    owner: str
+    alone: bool = True
+    keep: bool = False
+    settle: float = 0.0
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The checks in order. control_plane: whose API was asked; kept: name of the namespace that is still there."""
+
+    checks: tuple[Check, ...]
+    control_plane: str
+    problems: tuple[Problem, ...] = ()
+    kept: str | None = None
+    removed: tuple[str, ...] = field(default=())
+
+
+def verify(request: Request) -> Verified:
+    """Prove that the cluster works. CheckError when no API server answers or nothing can be created."""
+    kubectl = find_api(request.spec, request.shell)
+    image = image_of(request.spec)
+    name = namespaces.new_name()
+    problems: list[Problem] = []
+    old = namespaces.leftovers(namespaces.existing(kubectl), request.owner, request.alone)
+    if old:
+        request.progress.step(f"removing what an earlier run left: {', '.join(old)}")
+        namespaces.forget(kubectl, old)
+    with _cleaned_up(request, kubectl, name, problems):
+        namespaces.create(kubectl, objects(name, image, request.owner))
+        system = _settled(request, kubectl)
+        test = _started(request, kubectl, name, system)
+        world = World(request.spec, kubectl, name, system, test)
+        request.progress.step(f"asking from {len(world.probes)} nodes")
+        world = _asked(world)
+        checks = tuple(judge(world) for judge in CHECKS)
+    strangers = nodes.foreign(world)
+    if strangers:
+        message = f"the cluster has nodes that the inventory has not: {', '.join(strangers)}"
+        problems.append(Problem("warning", "foreign-node", message))
+    return Verified(checks, kubectl.host.name, tuple(problems), name if request.keep else None, tuple(old))
+
+
+@contextmanager
+def _cleaned_up(request: Request, kubectl: Kubectl, name: str, problems: list[Problem]) -> Iterator[None]:
+    """Delete the namespace whatever happens inside, Ctrl-C included; what cannot be deleted becomes a warning."""
+    try:
+        yield
+    finally:
+        if request.keep:
+            request.progress.step(f"kept: namespace {name}, until the next `kprov verify`")
+        elif left := namespaces.remove(kubectl, name):
+            problems.append(left)
+            request.progress.step(left.message)
+
+
+def _settled(request: Request, kubectl: Kubectl) -> SystemState:
+    """The nodes and kube-system, once they are ready or `settle` seconds have passed."""
+    end = time.monotonic() + request.settle
+    while True:
+        found = system_state(kubectl.objects("nodes,pods,deployments", "-n", "kube-system"))
+        world = World(request.spec, kubectl, "", found, TestState())
+        good = all(judge(world).ok for judge in (nodes.judge, system_pods.judge))
+        if good or time.monotonic() > end:
+            return found
+        time.sleep(POLL_SECONDS)
+
+
+def _started(request: Request, kubectl: Kubectl, name: str, system: SystemState) -> TestState:
+    """The test pods, once they run where they can, or waiting is of no more use."""
+    wanted = [n.name for h in request.spec.hosts if (n := system.nodes.get(h.name.lower())) and n.ready]
+    end = time.monotonic() + START_SECONDS
+    with request.progress.timed(f"starting test pods on {len(wanted)} nodes in {name}"):
+        while True:
+            items = kubectl.objects("pods,services,endpointslices,events", "-n", name)
+            found = test_state(items, SERVICE)
+            if finished(found, wanted) or time.monotonic() > end:
+                return found
+            time.sleep(POLL_SECONDS)
+
+
+def finished(state: TestState, wanted: Sequence[str]) -> bool:
+    """True when every wanted pod is ready and behind the Service, or will not become ready by waiting."""
+    by_app = [state.of_app(app) for app in ("target", "probe")]
+    friends = [pod for pod in state.pods if pod.labels.get("app") == "friend"]
+    if any(node not in found for found in by_app for node in wanted) or not friends:
+        return False
+    pods = [found[node] for found in by_app for node in wanted] + friends
+    targets = sum(pod.ready for pod in by_app[0].values())
+    return all(pod.ready or pod.hopeless for pod in pods) and state.endpoints >= targets
+
+
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads that nobody waits for after Ctrl-C: they end when the connections are closed."""
+    pool = ThreadPoolExecutor(max_workers=HOSTS_AT_ONCE)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _asked(world: World) -> World:
+    """Ask everything: one SSH exec on the control plane, and one on each host for what the host itself must reach."""
+    first: list[Question] = [
+        *api.questions(world),
+        *logs.questions(world),
+        *exec.questions(world),
+        *dns.questions(world),
+        *pod_to_pod.questions(world),
+        *service_ip.questions(world),
+        *node_port.questions(world),
+    ]
+    stages = [first]
+    if not network_policy.why_not(world):
+        stages = [[*first, *network_policy.before(world)], *network_policy.stages(world)]
+    answers: dict[str, Answer] = {}
+    unreachable: dict[str, str] = {}
+    shell, kubectl = world.kubectl.shell, world.kubectl
+    with _pool() as pool:
+        inside = pool.submit(ask, shell, kubectl.host, stages, kubectl=kubectl.argv, namespace=world.namespace)
+        hosts = {
+            host.name: pool.submit(
+                ask,
+                shell,
+                host,
+                [[*service_ip.host_questions(world, host.name), *node_port.host_questions(world, host.name)]],
+            )
+            for host in world.spec.hosts
+        }
+        for name, waiting in hosts.items():
+            try:
+                answers |= waiting.result()
+            except (ConnectError, CheckError) as error:
+                unreachable[name] = error.message
+        answers |= inside.result()
+    return replace(world, answers=answers, unreachable=unreachable)

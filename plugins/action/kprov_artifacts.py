@@ -1,0 +1,144 @@
+"""kprov_artifacts, on the controller: look up the manifest, ask the node what it misses, send it from the bundle."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import ansible.module_utils
+from ansible import constants
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[1] / "module_utils"))
+
+from ansible.module_utils import kprov_manifest
+from ansible.module_utils.kprov_oci_archive import Layout, LayoutError
+
+ARGUMENTS = {
+    "phase": {"type": "str", "required": True},
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "version": {"type": "str", "required": True},
+            "path": {"type": "path"},
+            "unpack": {"type": "dict"},
+        },
+        "mutually_exclusive": [("path", "unpack")],
+        "required_one_of": [("path", "unpack")],
+    },
+    "images": {"type": "list", "elements": "str", "default": []},
+}
+STAGING = "/var/lib/kprov/staging"  # as in the module
+# A directory of the connecting user: root's lies where the files are renamed into place from.
+MAKE_STAGING = (
+    'umask 077; if [ "$(id -u)" = 0 ]; then d={root}; mkdir -p "$d"; else d=/var/tmp; fi; mktemp -d "$d/kprov-XXXXXXXX"'
+)
+
+
+class ActionModule(ActionBase):
+    """One module call when everything is there or the node downloads for itself; two with a bundle."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(ARGUMENTS)
+        self._vars = task_vars or {}
+        try:
+            return self._run(arguments)
+        except (kprov_manifest.ManifestError, LayoutError) as error:
+            raise AnsibleActionFail(str(error)) from error
+
+    def _run(self, arguments: dict) -> dict:
+        bundle = os.path.expanduser(self._variable("artifacts_bundle"))
+        manifest = kprov_manifest.load(bundle)
+        wanted = {
+            "phase": arguments["phase"],
+            "files": [self._file(manifest, entry, bundle) for entry in arguments["files"]],
+            "images": self._images(manifest, arguments["images"], bundle),
+            "bin_dir": self._variable("bin_dir"),
+            "runtime": self._variable("cri_socket"),
+        }
+        result = self._module({**wanted, "mode": "query" if bundle else "fetch"})
+        calls = 1
+        missing = result.pop("missing", None)
+        if missing and not result.get("failed"):
+            result = self._install(wanted, missing, result["arch"], bundle)
+            calls = 2
+        result["module_calls"] = calls
+        return result
+
+    def _file(self, manifest: dict, entry: dict, bundle: str) -> dict:
+        variants = kprov_manifest.files(manifest, entry["name"], entry["version"])
+        mirror = "" if bundle else self._variable("artifacts_mirror")
+        return {
+            **{key: entry[key] for key in ("name", "version", "path", "unpack") if entry.get(key)},
+            "variants": {
+                arch: {"url": kprov_manifest.mirrored(variant["url"], mirror), "sha256": variant["sha256"]}
+                for arch, variant in variants.items()
+            },
+        }
+
+    def _images(self, manifest: dict, purposes: list[str], bundle: str) -> dict[str, list[dict]]:
+        if not purposes:
+            return {}
+        found = kprov_manifest.images(
+            manifest, self._variable("kubernetes_version"), purposes, self._variable("image_repository")
+        )
+        layout = Layout(os.path.join(bundle, "images")) if bundle else None
+        for arch, images in found.items():
+            for image in images:
+                # A registry serves the digest of an index for many platforms: only a bundle's digests can be compared.
+                image["digest"] = layout.digest(image["source"], arch) if layout else None
+        return found
+
+    def _install(self, wanted: dict, missing: dict, arch: str, bundle: str) -> dict:
+        """Send what is missing, let the module check and install it, leave nothing behind."""
+        staging = self._remote(MAKE_STAGING.format(root=STAGING)).strip().splitlines()[-1]
+        try:
+            for entry in wanted["files"]:
+                sha256 = entry["variants"].get(arch, {}).get("sha256")
+                if sha256 in missing["files"]:
+                    self._send(os.path.join(bundle, entry["variants"][arch]["url"]), f"{staging}/{sha256}")
+            archive = self._archive(wanted["images"].get(arch, []), missing["images"], arch, bundle)
+            if archive:
+                self._send(archive[0], f"{staging}/{archive[1]}")
+            return self._module(
+                {**wanted, "mode": "install", "staging": staging, "archive": archive[1] if archive else None}
+            )
+        except BaseException:
+            self._low_level_execute_command(f"rm -rf -- {shlex.quote(staging)}", sudoable=False)
+            raise
+
+    def _archive(self, images: list[dict], sources: list[str], arch: str, bundle: str) -> tuple[str, str] | None:
+        names = {image["source"]: image["ref"] for image in images if image["source"] in sources}
+        if not names:
+            return None
+        # Ansible removes its local temporary directory at the end of the run; all hosts' processes share it.
+        return Layout(os.path.join(bundle, "images")).archive(
+            names, arch, os.path.join(constants.DEFAULT_LOCAL_TMP, "kprov-images")
+        )
+
+    def _send(self, local: str, remote: str) -> None:
+        if not os.path.isfile(local):
+            raise AnsibleActionFail(f"{local} is missing: the bundle is incomplete")
+        self._connection.put_file(local, remote)
+
+    def _remote(self, command: str) -> str:
+        """Output of a command that runs as the connecting user."""
+        done = self._low_level_execute_command(command, sudoable=False)
+        if done["rc"] != 0:
+            said = done["stderr"].strip() or done["stdout"].strip()
+            raise AnsibleActionFail(f"cannot make a staging directory: {said}")
+        return done["stdout"]
+
+    def _module(self, arguments: dict) -> dict:
+        return self._execute_module(module_name="kprov_artifacts", module_args=arguments, task_vars=self._vars)
+
+    def _variable(self, name: str) -> str:
+        return str(self._templar.template(self._vars.get(name)) or "")

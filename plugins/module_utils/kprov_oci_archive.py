@@ -1,0 +1,125 @@
+"""On the controller: one OCI archive with exactly the images that a node misses, each blob once."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import tarfile
+
+REF_NAME = "org.opencontainers.image.ref.name"
+# `ctr images import` takes full names from this annotation only.
+CONTAINERD_NAME = "io.containerd.image.name"
+CHUNK = 1024 * 1024
+
+
+class LayoutError(Exception):
+    """The bundle's image layout is incomplete or damaged; the message is for the user."""
+
+
+class Layout:
+    """An OCI image layout directory."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self._entries = self._json("index.json")["manifests"]
+
+    def digest(self, ref: str, arch: str) -> str:
+        """Digest of an image's manifest."""
+        return self._entry(ref, arch)["digest"]
+
+    def archive(self, images: dict[str, str], arch: str, directory: str) -> tuple[str, str]:
+        """(path, sha256) of an archive of images (reference in the layout to the name it shall have), in a directory.
+
+        Made once for all hosts that miss the same images, also when several processes ask at once.
+        """
+        key = json.dumps([self.directory, arch, sorted((self.digest(r, arch), name) for r, name in images.items())])
+        path = os.path.join(directory, hashlib.sha256(key.encode()).hexdigest()[:16] + ".tar")
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        with open(path + ".lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.path.exists(path + ".sha256"):
+                digest = self._write(path, images, arch)
+                with open(path + ".sha256.new", "w", encoding="ascii") as file:
+                    file.write(digest)
+                os.rename(path + ".sha256.new", path + ".sha256")
+            with open(path + ".sha256", encoding="ascii") as file:
+                return path, file.read()
+
+    def _write(self, path: str, images: dict[str, str], arch: str) -> str:
+        entries = []
+        for ref, name in images.items():
+            entry = dict(self._entry(ref, arch))
+            entry["annotations"] = {**entry.get("annotations", {}), REF_NAME: name, CONTAINERD_NAME: name}
+            entries.append(entry)
+        index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
+        with open(path, "wb") as file:
+            stream = _Hashing(file)
+            with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT, bufsize=CHUNK) as archive:
+                _add(archive, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
+                _add(archive, "index.json", json.dumps(index).encode())
+                for digest in dict.fromkeys(blob for entry in entries for blob in self._blobs(entry["digest"])):
+                    self._add_blob(archive, digest)
+        return stream.digest.hexdigest()
+
+    def _entry(self, ref: str, arch: str) -> dict:
+        for entry in self._entries:
+            here = (entry.get("annotations", {}).get(REF_NAME), entry.get("platform", {}).get("architecture", arch))
+            if here == (ref, arch):
+                return entry
+        raise LayoutError(f"{self.directory} has no image {ref} for {arch}; the bundle is incomplete")
+
+    def _blobs(self, digest: str) -> list[str]:
+        manifest = self._json(self._name(digest))
+        return [digest, manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])]
+
+    def _add_blob(self, archive: tarfile.TarFile, digest: str) -> None:
+        path = os.path.join(self.directory, self._name(digest))
+        try:
+            with open(path, "rb") as file:
+                reader = _Hashing(file)
+                entry = tarfile.TarInfo(self._name(digest))
+                entry.size = os.fstat(file.fileno()).st_size
+                archive.addfile(entry, reader)
+        except OSError as error:
+            raise LayoutError(f"blob {digest} of the bundle cannot be read: {error.strerror}") from error
+        if "sha256:" + reader.digest.hexdigest() != digest:
+            raise LayoutError(f"{path} is damaged: its content is not {digest}; make the bundle again")
+
+    def _json(self, name: str) -> dict:
+        path = os.path.join(self.directory, name)
+        try:
+            with open(path, encoding="utf-8") as file:
+                return json.load(file)
+        except (OSError, ValueError) as error:
+            raise LayoutError(f"{path} cannot be read: {error}") from error
+
+    @staticmethod
+    def _name(digest: str) -> str:
+        return "blobs/" + digest.replace(":", "/")
+
+
+class _Hashing(io.RawIOBase):
+    """A file that hashes what passes through it."""
+
+    def __init__(self, file) -> None:
+        super().__init__()
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.digest.update(data)
+        return data
+
+    def write(self, data) -> int:
+        self.digest.update(data)
+        return self._file.write(data)
+
+
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(data)
+    archive.addfile(entry, io.BytesIO(data))

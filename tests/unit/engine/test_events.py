@@ -1,0 +1,56 @@
+"""Events from the callback plugin become typed values; what is not an event is ignored."""
+
+from __future__ import annotations
+
+import pytest
+from kprov.engine.events import parse_event
+from kprov.engine.run import Outcome
+
+
+def test_event_with_unknown_fields_keeps_them_apart() -> None:
+    event = parse_event('{"event": "ok", "host": "n1", "changed": true, "changes": ["/etc/x"], "new_field": 1}')
+    assert event
+    assert (event.event, event.host, event.changed, event.changes) == ("ok", "n1", True, ("/etc/x",))
+    assert event.extra == {"new_field": 1}
+
+
+@pytest.mark.parametrize("line", ["", "not json", '{"event": ', "[]", "3", '{"no": "event"}'])
+def test_line_that_is_no_event_is_ignored(line: str) -> None:
+    assert parse_event(line) is None
+
+
+def outcome(*lines: str) -> Outcome:
+    result = Outcome()
+    for line in lines:
+        event = parse_event(line)
+        assert event
+        result.add(event)
+    return result
+
+
+def test_module_calls_count_where_the_module_really_ran() -> None:
+    result = outcome(
+        '{"event": "ok", "host": "w1", "module_calls": 2}',
+        '{"event": "ok", "host": "w1", "delegate": "cp1", "module_calls": 1, "changed": true}',
+        '{"event": "ok", "host": "w1", "module_calls": 0}',
+    )
+    assert result.calls == {"w1": 2, "cp1": 1}
+    assert result.changed == {"cp1"}
+
+
+def test_failed_task_counts_its_calls_and_gives_up_on_the_host() -> None:
+    result = outcome('{"event": "failed", "host": "w1", "module_calls": 1, "msg": "no"}')
+    assert result.failed_hosts == {"w1"}
+    assert result.calls == {"w1": 1}
+
+
+def test_ignored_failure_is_none() -> None:
+    assert not outcome('{"event": "failed", "host": "w1", "ignored": true}').failures
+
+
+def test_phase_is_finished_when_its_record_was_written() -> None:
+    result = outcome(
+        '{"event": "ok", "host": "w1", "phase": "os", "module": "kprov_kernel"}',
+        '{"event": "ok", "host": "w1", "phase": "os", "module": "kprov_phase"}',
+    )
+    assert result.finished == {("os", "w1")}

@@ -1,0 +1,93 @@
+"""kprov_lock: the cluster's lock."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def module(plugin):
+    return plugin("modules", "kprov_lock")
+
+
+def parameters(run="run-1", controller="laptop", **values):
+    return {
+        "run_id": run,
+        "controller_id": controller,
+        "holder": f"me@{controller}",
+        "operation": "up",
+        "expires_in": 3600,
+        "break_lock": False,
+        **values,
+    }
+
+
+def lock(node):
+    return json.loads((node / "var/lib/kprov/lock.json").read_text())
+
+
+def test_lock_says_who_since_when_and_what(node, module):
+    module.take(parameters(), NOW)
+    assert lock(node) == {
+        "run_id": "run-1",
+        "controller_id": "laptop",
+        "holder": "me@laptop",
+        "operation": "up",
+        "since": "2027-01-15T08:00:00Z",
+        "expires": "2027-01-15T09:00:00Z",
+    }
+
+
+def test_second_operator_is_refused_and_told_what_to_do(node, module):
+    module.take(parameters(), NOW)
+    message = r"me@laptop runs `kprov up` since 2027-01-15T08:00:00Z .*--break-lock"
+    with pytest.raises(module.Locked, match=message):
+        module.take(parameters("run-2", "ci"), NOW + 60)
+    assert lock(node)["run_id"] == "run-1"
+
+
+@pytest.mark.parametrize(
+    ("second", "later", "reason"),
+    [
+        (parameters("run-2", "laptop"), 60, "of an earlier run of this controller"),
+        (parameters("run-2", "ci"), 3600, "expired"),
+        (parameters("run-2", "ci", break_lock=True), 60, "broken"),
+    ],
+)
+def test_takes_over_own_expired_and_broken_locks(node, module, second, later, reason):
+    module.take(parameters(), NOW)
+    assert reason in module.take(second, NOW + later)["msg"]
+    assert lock(node)["run_id"] == "run-2"
+
+
+def test_run_renews_its_own_lock(node, module):
+    module.take(parameters(), NOW)
+    module.take(parameters(), NOW + 3000)
+    assert (lock(node)["since"], lock(node)["expires"]) == ("2027-01-15T08:00:00Z", "2027-01-15T09:50:00Z")
+
+
+def test_released_only_by_its_run(node, module):
+    module.take(parameters(), NOW)
+    assert "not this run's any more" in module.release("run-2")["msg"]
+    assert lock(node)["run_id"] == "run-1"
+    module.release("run-1")
+    assert not (node / "var/lib/kprov/lock.json").exists()
+    assert "no lock" in module.release("run-1")["msg"]
+
+
+def test_damaged_lock_must_be_broken(node, module):
+    module.take(parameters(), NOW)
+    (node / "var/lib/kprov/lock.json").write_text("{")
+    with pytest.raises(module.Locked, match="unknown runs"):
+        module.take(parameters(), NOW + 1_000_000)
+    module.take(parameters(break_lock=True), NOW)
+
+
+def test_check_mode_only_looks(node, module, tree):
+    before = tree()
+    module.take(parameters(), NOW, check_mode=True)
+    assert tree() == before

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kprov.remote.node import commands, kernel, machine, network
+from tests.unit.remote.conftest import put, script
+
+
+def test_os_release_with_quotes_and_comments(node: Path) -> None:
+    put(
+        node,
+        "/etc/os-release",
+        '# c\nNAME="Rocky Linux"\nID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID=\'9.4\'\n',
+    )
+    assert machine.operating_system() == {
+        "id": "rocky",
+        "version_id": "9.4",
+        "pretty_name": "Rocky Linux",
+        "id_like": ["rhel", "centos", "fedora"],
+    }
+
+
+def test_filesystem_of_a_path_that_does_not_exist_yet(node: Path) -> None:
+    (node / "var").mkdir()
+    assert machine.filesystem("/var/lib/kubelet/x")["device"] == str((node / "var").stat().st_dev)
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ({"/run/systemd/container": "lxc\n"}, "lxc"),
+        ({"/.dockerenv": ""}, "docker"),
+        ({"/sys/class/dmi/id/sys_vendor": "QEMU\n"}, "kvm"),
+        ({"/proc/cpuinfo": "flags : fpu hypervisor lahf\n"}, "vm"),
+        ({}, "none"),
+    ],
+)
+def test_virtualization(node: Path, files: dict[str, str], kind: str) -> None:
+    for path, text in files.items():
+        put(node, path, text)
+    assert machine.virtualization() == kind
+
+
+def test_cgroup_v2_controllers(node: Path) -> None:
+    put(node, "/sys/fs/cgroup/cgroup.controllers", "cpuset cpu io memory pids\n")
+    assert kernel.cgroup_version() == 2
+    assert kernel.controllers() >= {"cpu", "memory", "pids"}
+
+
+def test_cgroup_v1_controllers_that_are_switched_off(node: Path) -> None:
+    put(node, "/proc/cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t1\t2\t1\nmemory\t0\t1\t0\n")
+    assert kernel.cgroup_version() == 1
+    assert kernel.controllers() == {"cpu"}
+
+
+def modules(node: Path, dep: str, builtin: str = "", config: str = "") -> dict[str, bool]:
+    import os
+
+    directory = f"/lib/modules/{os.uname().release}"
+    put(node, "/sys/fs/cgroup/cgroup.controllers", "cpu")
+    if dep:
+        put(node, directory + "/modules.dep", dep)
+    put(node, directory + "/modules.builtin", builtin)
+    if config:
+        put(node, f"/boot/config-{os.uname().release}", config)
+    return kernel.features()
+
+
+def test_loadable_and_built_in_modules_count(node: Path) -> None:
+    found = modules(node, "kernel/fs/overlayfs/overlay.ko.xz:\n", "kernel/net/bridge/br_netfilter.ko\n")
+    assert (found["overlay"], found["br_netfilter"], found["ip_vs"]) == (True, True, False)
+
+
+def test_module_in_the_configuration_that_is_not_installed_does_not_count(node: Path) -> None:
+    found = modules(node, "kernel/x.ko:\n", "", "CONFIG_BRIDGE_NETFILTER=m\nCONFIG_NF_TABLES=y\n")
+    assert (found["br_netfilter"], found["nf_tables"]) == (False, True)
+
+
+def test_feature_that_nothing_tells_about_is_left_out(node: Path) -> None:
+    assert "br_netfilter" not in modules(node, "")
+
+
+def test_loaded_module_counts(node: Path) -> None:
+    put(node, "/proc/sys/net/bridge/bridge-nf-call-iptables", "1")
+    assert modules(node, "")["br_netfilter"] is True
+
+
+def test_pods_inherit_the_real_file_of_systemd_resolved(node: Path) -> None:
+    put(node, "/etc/resolv.conf", "nameserver 127.0.0.53\n")
+    assert network.nameservers("") == ["127.0.0.53"]
+    put(node, "/run/systemd/resolve/resolv.conf", "# c\nsearch x\nnameserver 192.0.2.1\n  nameserver 2001:db8::1\n")
+    assert network.nameservers("") == ["192.0.2.1", "2001:db8::1"]
+    assert network.nameservers("/etc/resolv.conf") == ["127.0.0.53"]
+    with pytest.raises(OSError, match="other"):
+        network.nameservers("/etc/other")
+
+
+def test_addresses(node: Path) -> None:
+    trie = """Main:
+  +-- 10.0.0.0/8 3 0 5
+     |-- 10.1.0.5
+        /32 host LOCAL
+     |-- 10.1.0.255
+        /32 link BROADCAST
+     |-- 127.0.0.1
+        /32 host LOCAL
+"""
+    put(node, "/proc/net/fib_trie", trie)
+    inet6 = "20010db8000000000000000000000001 02 40 00 80 eth0\nfe800000000000000000000000000001 02 40 20 80 eth0\n"
+    put(node, "/proc/net/if_inet6", inet6)
+    assert network.addresses() == ["10.1.0.5", "2001:db8::1"]
+
+
+def test_listeners_with_their_process(node: Path) -> None:
+    head = "  sl  local_address rem_address   st ...\n"
+    listen = "   0: 0100007F:192B 00000000:0000 0A 0:0 00:0 0 0 0 4242 1 0\n"
+    other = "   1: 00000000:0016 00000000:0000 0A 0:0 00:0 0 0 0 77 1 0\n"
+    established = "   2: 0100007F:192B 0100007F:0001 01 0:0 00:0 0 0 0 99 1 0\n"
+    put(node, "/proc/net/tcp", head + listen + other + established)
+    put(node, "/proc/net/tcp6", head + "   0: 00000000000000000000000001000000:192B 0:0 0A 0:0 00:0 0 0 0 43 1 0\n")
+    put(node, "/proc/17/comm", "kube-apiserver-\n")
+    put(node, "/proc/17/cmdline", "/usr/bin/kube-apiserver-long\0--x\0")
+    (node / "proc/17/fd").mkdir()
+    (node / "proc/17/fd/3").symlink_to("socket:[4242]")
+    assert network.listeners([6443]) == [
+        {"port": 6443, "address": "127.0.0.1", "process": "kube-apiserver-long", "pid": 17},
+        {"port": 6443, "address": "::1", "process": "", "pid": None},
+    ]
+
+
+def test_host_that_is_in_etc_hosts_resolves_itself_without_dns(node: Path) -> None:
+    put(node, "/proc/sys/kernel/hostname", "n1.invalid\n")
+    assert not network.resolves_itself()
+    put(node, "/etc/hosts", "127.0.0.1 localhost\n192.0.2.1 x n1.invalid # comment\n")
+    assert network.resolves_itself()
+
+
+def test_missing_commands(node: Path) -> None:
+    put(node, "/usr/sbin/ethtool", "not executable")
+    (node / "sbin").mkdir()
+    script(node / "sbin/ip", "#!/bin/sh\n")
+    assert commands.missing(["ip", "ethtool", "socat"]) == ["ethtool", "socat"]
