@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -85,6 +86,78 @@ def up(
     finish("up", output, lambda: run(options, how, err()))
 
 
+def verify(
+    inventory: Inventory = None,
+    inventory_option: InventoryOption = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the test pods in place for a look.")] = False,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Prove that the cluster works: nodes, pods, DNS, traffic between all nodes, Services, NetworkPolicy, logs, exec.
+
+    Exit code 0: all green, 2: something is red. Cleans up after itself.
+
+    Example: kprov verify inventory.ini -o json
+    """
+    from kprov.commands.verify import verify as run
+
+    options = cluster_options(inventory or inventory_option, accept_new_host_keys)
+    finish("verify", output, lambda: run(options, keep=keep))
+
+
+def status(
+    inventory: Inventory = None,
+    inventory_option: InventoryOption = None,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Say what is there: nodes, phases, drift, lock. Answers with the API server dead, too.
+
+    Example: kprov status inventory.ini
+    """
+    from kprov.commands.status import status as run
+
+    options = cluster_options(inventory or inventory_option, accept_new_host_keys)
+    finish("status", output, lambda: run(options))
+
+
+def kubeconfig(
+    inventory: Inventory = None,
+    inventory_option: InventoryOption = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Where to; default: $KUBECONFIG's first file, else ~/.kube/config.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--print", help="Print it instead; it holds a private key.")] = False,
+    use_context: Annotated[bool, typer.Option("--use-context", help="Make it the current context.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace entries of the same name that belong to another cluster.")
+    ] = False,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Fetch the admin kubeconfig and merge it into yours; the context has the cluster's name.
+
+    Example: kprov kubeconfig inventory.ini --use-context
+    """
+    from kprov.commands.kubeconfig import kubeconfig as run
+
+    options = cluster_options(inventory or inventory_option, accept_new_host_keys)
+    finish("kubeconfig", output, lambda: run(options, file=file, show=show, use_context=use_context, replace=replace))
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(help="Where to; made if it is not there.")],
+    output: Output = Format.TABLE,
+) -> None:
+    """Write a minimal inventory to edit, every line explained.
+
+    Example: kprov init mycluster
+    """
+    from kprov.commands.init import init as run
+
+    finish("init", output, lambda: run(directory))
+
+
 def _show(plan: Plan) -> bool:
     """Announce the changes without asking."""
     from kprov.ui.console import err
@@ -100,4 +173,4 @@ def _confirm(plan: Plan) -> bool:
     return typer.confirm("change these hosts?", err=True)
 
 
-cluster_commands = (plan, up)
+cluster_commands = (init, plan, up, verify, status, kubeconfig)

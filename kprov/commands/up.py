@@ -11,11 +11,15 @@ from rich.console import Console
 
 from kprov.commands.context import Observed, Options, judge, observe
 from kprov.commands.plan import plan_data
+from kprov.commands.verify import verify_spec
 from kprov.engine.converge import Converged, Request, converge
 from kprov.errors import ExitCode, Interrupted, PhaseError, Problem
 from kprov.phases.plan import Plan, build_plan
 from kprov.ui.result import Result
 from kprov.ui.run_display import run_display
+
+# How long nodes and pods may take to become ready after a change before a check of them is red.
+SETTLE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,10 @@ def up(options: Options, how: UpOptions, console: Console) -> Result:
         raise Interrupted("interrupted", hint="`kprov up` again goes on from here; `kprov plan` shows what is left")
     if done.failures and _nothing_left(observed, done):
         raise phase_error(done)
-    return _report(observed, plan, done, problems, started)
+    verified = None
+    if how.verify and not how.check and not options.limit and not how.only and not plan.blocked:
+        verified = verify_spec(observed.spec, options, settle=SETTLE_SECONDS)
+    return _report(observed, plan, done, problems, started, verified)
 
 
 def phase_error(done: Converged) -> PhaseError:
@@ -94,7 +101,14 @@ def _nothing_left(observed: Observed, done: Converged) -> bool:
     return bool(failed & control_planes) or failed >= {h.name for h in observed.spec.hosts}
 
 
-def _report(observed: Observed, plan: Plan, done: Converged, problems: Sequence[Problem], started: float) -> Result:
+def _report(
+    observed: Observed,
+    plan: Plan,
+    done: Converged,
+    problems: Sequence[Problem],
+    started: float,
+    verified: Result | None = None,
+) -> Result:
     left_out = {
         **{n: u.message for n, u in plan.unreachable.items()},
         **{str(e.host): e.msg or e.event for e in done.failures},
@@ -109,14 +123,18 @@ def _report(observed: Observed, plan: Plan, done: Converged, problems: Sequence[
         "left_out": left_out,
         "log": str(done.log) if done.log else None,
         "plan": plan_data(plan),
+        "verify": dict(verified.data) if verified else None,
     }
-    return Result(
-        kind="up",
-        data=data,
-        render=lambda console: _render(console, data),
-        problems=problems,
-        exit_code=ExitCode.OK if complete else ExitCode.PARTIAL,
-    )
+
+    def render(console: Console) -> None:
+        if verified:
+            verified.render(console)
+        _render(console, data)
+
+    exit_code = ExitCode.OK if complete else ExitCode.PARTIAL
+    if verified and complete:
+        exit_code = verified.exit_code
+    return Result("up", data, render, [*problems, *(verified.problems if verified else ())], exit_code)
 
 
 def _render(console: Console, data: dict[str, Any]) -> None:

@@ -18,8 +18,8 @@ SEND_POLL = 0.01  # seconds between looks when the host does not take more input
 class Completed:
     """What a command on a host left. exit_code is -1 if a signal ended it.
 
-    sent_at, answered_at: the controller's clock (seconds since the epoch) when the input was out and when the first
-    output came; the host read its clock in between.
+    sent_at, answered_at: the controller's clock (seconds since the epoch) just before the input went out and just after
+    the command's first output came: whatever the host did for that output lies in between.
     """
 
     stdout: str
@@ -90,12 +90,12 @@ class Dialogue:
             self.channel.sendall(f"{self.password}\n".encode())
 
     def _send(self) -> None:
+        self.sent_at = self.sent_at or time.time()
         while self.sent < len(self.stdin) and self.channel.send_ready():
             self.sent += self.channel.send(self.stdin[self.sent : self.sent + CHUNK])
         if self.sent == len(self.stdin):
             self.channel.shutdown_write()
             self.input_done = True
-            self.sent_at = time.time()
 
     def _completed(self) -> Completed:
         _, mark, stdout = self.out.partition(self.command.run_mark)

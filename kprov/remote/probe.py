@@ -97,8 +97,7 @@ def _result(host: Host, done: Completed) -> ProbeResult:
         said = (done.stderr.strip() or done.stdout.strip() or "nothing")[-500:]
         return Unreachable("probe", f"the probe ended with exit code {done.exit_code} and said: {said}")
     try:
-        # The host's clock was read about when its first words left: half a round trip before they arrived.
-        skew = float(time.group(1)) - (done.sent_at + done.answered_at) / 2
+        skew = clock_skew(float(time.group(1)), done)
         document = json.loads(answer.group(1))
         if document["uid"] != 0:
             message = f"the probe ran as uid {document['uid']}, not as root, because ansible_become is false"
@@ -106,6 +105,14 @@ def _result(host: Host, done: Completed) -> ProbeResult:
         return host_state(document, skew)
     except (ValueError, KeyError, TypeError) as error:
         return Unreachable("probe", f"the probe's answer cannot be read: {type(error).__name__}: {error}")
+
+
+def clock_skew(clock: float, done: Completed) -> float:
+    """Seconds by which a host's clock must be wrong: 0 if it is right for some moment between question and answer.
+
+    (Half of the round trip would be a guess, and seconds off when the controller has much to do.)
+    """
+    return min(0.0, clock - done.sent_at) + max(0.0, clock - done.answered_at)
 
 
 def _no_python(host: Host, found: list[str]) -> Unreachable:

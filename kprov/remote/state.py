@@ -108,7 +108,7 @@ class HostState:
     machine_id: str
     boot_id: str
     time: float
-    clock_skew: float  # host's clock minus the controller's, round trip taken off
+    clock_skew: float  # host's clock minus the controller's, 0 if the round trip explains the difference
     os: OperatingSystem
     arch: str  # amd64 | arm64 | what uname says
     kernel: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from functools import partial
 from pathlib import Path
 
 import ansible.module_utils
@@ -15,6 +16,7 @@ ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[1] / "
 
 from ansible.module_utils import kprov_manifest
 from ansible.module_utils.kprov_oci_archive import Layout, LayoutError
+from ansible.module_utils.kprov_transfer import TransferError, send_file, send_stream
 
 ARGUMENTS = {
     "phase": {"type": "str", "required": True},
@@ -34,6 +36,7 @@ ARGUMENTS = {
     "images": {"type": "list", "elements": "str", "default": []},
 }
 STAGING = "/var/lib/kprov/staging"  # as in the module
+ARCHIVE = "images.tar"
 # A directory of the connecting user: root's lies where the files are renamed into place from.
 MAKE_STAGING = (
     'umask 077; if [ "$(id -u)" = 0 ]; then d={root}; mkdir -p "$d"; else d=/var/tmp; fi; mktemp -d "$d/kprov-XXXXXXXX"'
@@ -51,7 +54,7 @@ class ActionModule(ActionBase):
         self._vars = task_vars or {}
         try:
             return self._run(arguments)
-        except (kprov_manifest.ManifestError, LayoutError) as error:
+        except (kprov_manifest.ManifestError, LayoutError, TransferError) as error:
             raise AnsibleActionFail(str(error)) from error
 
     def _run(self, arguments: dict) -> dict:
@@ -105,29 +108,24 @@ class ActionModule(ActionBase):
                 sha256 = entry["variants"].get(arch, {}).get("sha256")
                 if sha256 in missing["files"]:
                     self._send(os.path.join(bundle, entry["variants"][arch]["url"]), f"{staging}/{sha256}")
-            archive = self._archive(wanted["images"].get(arch, []), missing["images"], arch, bundle)
-            if archive:
-                self._send(archive[0], f"{staging}/{archive[1]}")
-            return self._module(
-                {**wanted, "mode": "install", "staging": staging, "archive": archive[1] if archive else None}
-            )
+            images = {i["source"]: i["ref"] for i in wanted["images"].get(arch, []) if i["source"] in missing["images"]}
+            archive = self._send_images(images, arch, bundle, f"{staging}/{ARCHIVE}") if images else None
+            return self._module({**wanted, "mode": "install", "staging": staging, "archive": archive})
         except BaseException:
             self._low_level_execute_command(f"rm -rf -- {shlex.quote(staging)}", sudoable=False)
             raise
 
-    def _archive(self, images: list[dict], sources: list[str], arch: str, bundle: str) -> tuple[str, str] | None:
-        names = {image["source"]: image["ref"] for image in images if image["source"] in sources}
-        if not names:
-            return None
-        # Ansible removes its local temporary directory at the end of the run; all hosts' processes share it.
-        return Layout(os.path.join(bundle, "images")).archive(
-            names, arch, os.path.join(constants.DEFAULT_LOCAL_TMP, "kprov-images")
-        )
-
     def _send(self, local: str, remote: str) -> None:
         if not os.path.isfile(local):
             raise AnsibleActionFail(f"{local} is missing: the bundle is incomplete")
-        self._connection.put_file(local, remote)
+        send_file(self._connection, local, remote)
+
+    def _send_images(self, images: dict[str, str], arch: str, bundle: str, remote: str) -> str:
+        """Send one archive of images (reference in the bundle to reference on the node); returns its sha256."""
+        layout = Layout(os.path.join(bundle, "images"))
+        write = partial(layout.write_archive, images=images, arch=arch)
+        # Ansible removes its local temporary directory at the end of the run.
+        return send_stream(self._connection, write, remote, os.path.join(constants.DEFAULT_LOCAL_TMP, "kprov"))
 
     def _remote(self, command: str) -> str:
         """Output of a command that runs as the connecting user."""

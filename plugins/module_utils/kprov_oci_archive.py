@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
@@ -30,38 +29,20 @@ class Layout:
         """Digest of an image's manifest."""
         return self._entry(ref, arch)["digest"]
 
-    def archive(self, images: dict[str, str], arch: str, directory: str) -> tuple[str, str]:
-        """(path, sha256) of an archive of images (reference in the layout to the name it shall have), in a directory.
-
-        Made once for all hosts that miss the same images, also when several processes ask at once.
-        """
-        key = json.dumps([self.directory, arch, sorted((self.digest(r, arch), name) for r, name in images.items())])
-        path = os.path.join(directory, hashlib.sha256(key.encode()).hexdigest()[:16] + ".tar")
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        with open(path + ".lock", "w", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not os.path.exists(path + ".sha256"):
-                digest = self._write(path, images, arch)
-                with open(path + ".sha256.new", "w", encoding="ascii") as file:
-                    file.write(digest)
-                os.rename(path + ".sha256.new", path + ".sha256")
-            with open(path + ".sha256", encoding="ascii") as file:
-                return path, file.read()
-
-    def _write(self, path: str, images: dict[str, str], arch: str) -> str:
+    def write_archive(self, file, images: dict[str, str], arch: str) -> str:
+        """Write an archive of images (reference in the layout to the name it shall have), return its sha256."""
         entries = []
         for ref, name in images.items():
             entry = dict(self._entry(ref, arch))
             entry["annotations"] = {**entry.get("annotations", {}), REF_NAME: name, CONTAINERD_NAME: name}
             entries.append(entry)
         index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
-        with open(path, "wb") as file:
-            stream = _Hashing(file)
-            with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT, bufsize=CHUNK) as archive:
-                _add(archive, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
-                _add(archive, "index.json", json.dumps(index).encode())
-                for digest in dict.fromkeys(blob for entry in entries for blob in self._blobs(entry["digest"])):
-                    self._add_blob(archive, digest)
+        stream = _Hashing(file)
+        with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT, bufsize=CHUNK) as archive:
+            _add(archive, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
+            _add(archive, "index.json", json.dumps(index).encode())
+            for digest in dict.fromkeys(blob for entry in entries for blob in self._blobs(entry["digest"])):
+                self._add_blob(archive, digest)
         return stream.digest.hexdigest()
 
     def _entry(self, ref: str, arch: str) -> dict:

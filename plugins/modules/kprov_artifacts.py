@@ -42,6 +42,7 @@ from ansible.module_utils.kprov_state import PhaseRecord, make_state_directory
 
 PART = "kprov_artifacts"
 STAGING = STATE + "/staging"
+ARCHIVE = "images.tar"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -90,16 +91,15 @@ def missing_images(wanted: Wanted, store: ImageStore, check_mode: bool) -> list[
 
 def check_staged(artifacts: list[FileArtifact], staging: str, archive: str | None) -> None:
     """Hash what the controller sent, all of it, before anything is installed."""
-    names = {artifact.sha256: artifact for artifact in artifacts}
-    wanted = [*names, *([archive] if archive else [])]
+    names = [artifact.sha256 for artifact in artifacts] + ([ARCHIVE] if archive else [])
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        digests = dict(pool.map(lambda name: (name, kprov_fs.sha256(os.path.join(staging, name))), wanted))
-    for name, got in digests.items():
-        if name == got:
-            continue
-        if name in names:
-            raise wrong_digest(names[name], f"{names[name].url} of the bundle", got)
-        raise ArtifactError(f"the image archive arrived damaged (sha256 {got}, sent {name}); nothing was installed")
+        digests = dict(pool.map(lambda name: (name, kprov_fs.sha256(os.path.join(staging, name))), names))
+    for artifact in artifacts:
+        if digests[artifact.sha256] != artifact.sha256:
+            raise wrong_digest(artifact, f"{artifact.url} of the bundle", digests[artifact.sha256])
+    if archive and digests[ARCHIVE] != archive:
+        got = digests[ARCHIVE]
+        raise ArtifactError(f"the image archive arrived damaged (sha256 {got}, sent {archive}); nothing was installed")
 
 
 def take_over(staging: str) -> str:
@@ -179,7 +179,7 @@ def run(params: dict, check_mode: bool) -> dict:
             staged = download(files, staging) if files else {}
         done = [artifact.install(staged[artifact.sha256], record) for artifact in files]
         if images and params["mode"] == "install":
-            store.import_archive(os.path.join(staging, params["archive"]), images)
+            store.import_archive(os.path.join(staging, ARCHIVE), images)
         else:
             store.pull(images)
         if images:

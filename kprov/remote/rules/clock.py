@@ -8,7 +8,7 @@ from statistics import median
 from kprov.errors import Problem
 from kprov.remote.rules.rule import Machines, Rule, Say
 
-# Seconds from the median of all hosts. The measurement itself is good to about a tenth of a second.
+# Seconds from the median of all hosts.
 WARNING = 5.0
 ERROR = 30.0
 

@@ -7,10 +7,11 @@ from difflib import get_close_matches
 
 from kprov.spec.declarations import is_unchecked
 from kprov.spec.draft import Draft
-from kprov.spec.kubespray import RENAMED, not_needed
+from kprov.spec.kubespray import RENAMED, SWITCHES, not_needed
 from kprov.spec.report import Report
 from kprov.spec.values import plain_or_none
 
+MISSING = "kprov does not have this feature of Kubespray's: delete the line, or switch it off"
 OWN = "a variable of your own must start with x_"
 
 
@@ -36,7 +37,7 @@ def unknown_variables(draft: Draft, report: Report) -> None:
                     f"unknown variable {name}",
                     host=host.name,
                     variable=name,
-                    hint=f"did you mean {similar}?" if similar else OWN,
+                    hint=f"did you mean {similar}?" if similar else MISSING if SWITCHES.search(name) else OWN,
                 )
 
 

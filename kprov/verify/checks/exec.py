@@ -34,8 +34,8 @@ def judge(world: World) -> Check:
         said = []
         if not ran.ok:
             said.append(f"kubectl exec: {ran.said}")
-        elif "agnhost" not in ran.text:
-            said.append(f"kubectl exec: the program wrote {ran.text!r} and not its version")
+        elif "version" not in ran.text:
+            said.append(f"kubectl exec: {AGNHOST} --version wrote {ran.text!r}")
         if forward.unasked or not forward.ok:
             said.append(forward.said)
         rows.append(Row(host, not said, "; ".join(said)))

@@ -17,7 +17,7 @@ ID = "network-policy"
 TITLE = "NetworkPolicies are enforced on every node"
 HINT = "the network plugin enforces policies on the node of the pod that is protected: look at its log there"
 EFFECTIVE = 20.0  # seconds a policy may take; kube-router needs about 4
-SILENT = 1.0  # seconds without an answer that count as blocked
+SILENT = 2.0  # seconds without an answer that count as blocked
 LET_IN = 5.0
 
 
@@ -71,8 +71,8 @@ def judge(world: World) -> Check:
         return from_rows(ID, TITLE, [Row(world.kubectl.host.name, False, said)], good="", hint=HINT)
     rows = [_row(world, host.name) for host in world.spec.hosts]
     seconds = seconds_of(world.of_check(ID).values())
-    blocked = [a.ended - a.began for id, a in world.of_check(ID).items() if "/blocked/" in id]
-    good = f"pods of {len(world.targets)} nodes; in force after {max(blocked, default=0.0):.1f} s"
+    blocked = [a.ended - made.ended for id, a in world.of_check(ID).items() if "/blocked/" in id]
+    good = f"pods of {len(world.targets)} nodes; seen in force {max(blocked, default=0.0):.1f} s after it was made"
     return from_rows(ID, TITLE, rows, good=good, hint=HINT, seconds=seconds)
 
 

@@ -4,7 +4,8 @@ A job is {"kubectl": argv, "namespace": name, "seconds": limit, "stages": [[ques
 the other, the questions of a stage at the same time. Printed: {"answers": {id: answer}}, one line. Questions:
 
 dial  {"id", "kind": "dial", "pod", "query", "want", "seconds", "until"}: let a pod (agnhost netexec) make a request.
-      Asked again until it is as wanted ("answer": something came back; "silence": nothing did) or for `until` seconds.
+      Asked again until it is as wanted ("answer": something came back; "silence": nothing did, twice in a row, because
+      one answer may just be late) or for `until` seconds.
 get   {"id", "kind": "get", "url", "seconds", "until"}: an HTTP request of this host itself.
 run   {"id", "kind": "run", "argv", "stdin", "seconds"}: a command on this host.
 
@@ -116,15 +117,17 @@ def forwarded_port(forward: subprocess.Popen[bytes]) -> tuple[int | None, str]:
 
 def until_wanted(question: Question, url: str, read: Callable[[str], Said]) -> Answer:
     """Ask again until the answer is as wanted or time is up. read: body -> (text, error)."""
-    began, tries, first_error, wants_answer = now(), 0, None, question.get("want", "answer") == "answer"
+    began, tries, in_a_row, first_error = now(), 0, 0, None
+    wants_answer = question.get("want", "answer") == "answer"
+    needed = 1 if wants_answer else 2
     while True:
         tries += 1
         said, error = request(url, question["seconds"], read)
         if error and first_error is None:
             first_error = error
-        good = (error is None) == wants_answer
-        if good or now() - began + AGAIN_SECONDS >= question.get("until", 0):
-            return answer(good, said, error, first_error, tries, began)
+        in_a_row = in_a_row + 1 if (error is None) == wants_answer else 0
+        if in_a_row == needed or now() - began + AGAIN_SECONDS >= question.get("until", 0):
+            return answer(in_a_row == needed, said, error, first_error, tries, began)
         time.sleep(AGAIN_SECONDS)  # poll interval
 
 

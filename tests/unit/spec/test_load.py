@@ -66,7 +66,9 @@ def test_a_kubespray_inventory_gets_a_list_of_what_is_called_how_here() -> None:
     wrong = {p.message for p in problems if p.code == "wrong-value"}
     assert wrong == {"dns_domain contains Jinja", "kube_proxy_mode 'ipvs' is not one of iptables, nftables"}
     # Only a feature that is switched on and missing here stays unknown.
-    assert [p.message for p in problems if p.code == "unknown-variable"] == ["unknown variable enable_nodelocaldns"]
+    (unknown,) = [p for p in problems if p.code == "unknown-variable"]
+    assert unknown.message == "unknown variable enable_nodelocaldns"
+    assert "does not have this feature" in str(unknown.hint)
 
 
 @pytest.mark.parametrize(
