@@ -12,11 +12,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from kprov.phases.plan import build_plan
-from kprov.spec.load import load
-
 from benchmarks.table import print_table
 from benchmarks.timing import timed
+from kprov.phases.plan import build_plan
+from kprov.spec.load import load
 from tests.unit.factories import converged_states, make_state
 
 SIZES = (10, 50, 200)
@@ -39,7 +38,7 @@ def write_inventory(directory: Path, hosts: int) -> Path:
 
 
 def measure(hosts: int) -> list[object]:
-    """One row: hosts, ansible-inventory, load in all, plan (nothing to do), plan (all new), kprov's own seconds per host."""
+    """One row of the table; the columns are named in main()."""
     with tempfile.TemporaryDirectory() as directory:
         inventory = write_inventory(Path(directory), hosts)
         ansible = Path(sys.executable).parent / "ansible-inventory"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kprov.errors import InputError, LabError
 from kprov.lab import lab as labs
@@ -73,7 +73,7 @@ def status(*, name: str | None = None) -> Result:
     return Result("lab", {"labs": [_data(lab) for lab in found]}, render)
 
 
-def ssh(name: str, node: str, command: Sequence[str] = (), *, user: str = "kprov") -> None:
+def ssh(name: str, node: str, command: Sequence[str] = (), *, user: str = "kprov") -> NoReturn:
     """Become `ssh` to a node; does not return.
 
     node: "w1" or "demo-w1"; command: what to run there, none for a shell. LabError when there is no such node.

@@ -61,6 +61,7 @@ PHASES: tuple[Phase, ...] = (
         hosts="worker",
         reads=(
             "api_server_port",
+            "bin_dir",
             "container_runtime",
             "control_plane_endpoint",
             "ip",

@@ -114,7 +114,7 @@ def _reasons(
     state = reachable[host.name]
     if phase.scope is Scope.CLUSTER:
         return cluster_reasons(phase, state, wanted)
-    api = reachable[home.host].api if home.host in reachable else None
+    api = reachable[home.host].api if home.host is not None else None
     return node_reasons(phase, host, state, api, wanted)
 
 

@@ -12,6 +12,7 @@ from kprov.remote.ssh_error import SshError
 
 CHUNK = 65536
 SEND_POLL = 0.01  # seconds between looks when the host does not take more input
+EXIT_POLL = 0.002  # seconds between looks when all output is here and the exit code is not
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Dialogue:
             if left <= 0:
                 raise SshError("unreachable", f"the command did not end in time; it said: {self._said()}")
             if self.channel.eof_received:  # its output has ended, it has not: poll() would return at once
-                time.sleep(SEND_POLL)
+                time.sleep(EXIT_POLL)
             poll.poll(1000 * (left if self.input_done or not self._may_send() else SEND_POLL))
         self._read()
         return self._completed()

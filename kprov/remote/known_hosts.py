@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -47,13 +48,13 @@ class Entry:
 
 def read(files: Iterable[str]) -> list[Entry]:
     """Every line of the files that can be read; comments and lines in an unknown form are left out."""
-    entries = []
+    entries: list[Entry] = []
     for file in files:
         try:
-            lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
+            status = Path(file).stat()
+            entries += _read(file, (status.st_ino, status.st_size, status.st_mtime_ns))
         except OSError:
             continue
-        entries += [entry for number, line in enumerate(lines, 1) if (entry := _entry(line, file, number))]
     return entries
 
 
@@ -89,6 +90,13 @@ def append(file: str, name: str, key_type: str, blob: bytes) -> None:
         known.write((b"\n" if unfinished else b"") + line.encode())
 
 
+@lru_cache(maxsize=16)
+def _read(file: str, signature: tuple[int, ...]) -> tuple[Entry, ...]:
+    """Parsed once for all hosts, and again when the file was changed."""
+    lines = Path(file).read_text(encoding="utf-8", errors="replace").splitlines()
+    return tuple(entry for number, line in enumerate(lines, 1) if (entry := _entry(line, file, number)))
+
+
 def _entry(line: str, file: str, number: int) -> Entry | None:
     words = line.split()
     marker = words.pop(0) if words and words[0].startswith("@") else ""
@@ -103,6 +111,8 @@ def _entry(line: str, file: str, number: int) -> Entry | None:
 
 def _glob(pattern: str, name: str) -> bool:
     """* and ? only: brackets are part of "[host]:port"."""
+    if "*" not in pattern and "?" not in pattern:
+        return name.lower() == pattern.lower()
     return fnmatchcase(name.lower(), pattern.lower().replace("[", "[[]"))
 
 

@@ -105,12 +105,16 @@ class Connections:
                 connection.close()
 
     def _connect(self, host: Host, timeout: float) -> StrictConnection:
+        key = f"host {host.name}"
+        found = self._open.get(key)
+        if found is not None and found.is_connected:
+            return found
         try:
             target = resolve(host.connection)
         except Exception as error:
             raise SshError("unreachable", f"~/.ssh/config or ansible_ssh_args cannot be read: {error}") from error
         limit = min(self._connect_timeout, timeout)
-        return self._opened(target, host.connection.password, limit, key=f"host {host.name}")
+        return self._opened(target, host.connection.password, limit, key)
 
     def _opened(self, target: Target, password: str | None, timeout: float, key: str) -> StrictConnection:
         """The open connection to a target; opens it, and the jump hosts before it, if there is none."""
