@@ -81,6 +81,15 @@ def ask(
     return {id: Answer(**answer) for id, answer in json.loads(done.stdout)["answers"].items()}
 
 
+def second_tries(answers: Iterable[Answer]) -> str:
+    """For the detail of a green check: what did not work at once is not hidden. Empty when all did."""
+    late = [a for a in answers if a.ok and a.tries > 1]
+    if not late:
+        return ""
+    slowest = max(a.ended - a.began for a in late)
+    return f"; {len(late)} only after another try, within {slowest:.1f} s (first: {late[0].first_error})"
+
+
 def seconds_of(answers: Iterable[Answer]) -> float:
     """From the first question to the last answer."""
     found = list(answers)

@@ -1,4 +1,4 @@
-"""A lab cluster as the tests see it: through the command line, as a user would, and through SSH, as the nodes really are."""
+"""A lab cluster as the tests see it: the command line, as a user would type, and SSH, to see what nodes really are."""
 
 from __future__ import annotations
 
@@ -71,16 +71,15 @@ class LabCluster:
         return self.ssh(node, f"/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf {command}")
 
     def snapshot(self, *nodes: str) -> dict[str, str]:
-        """What must not change on a node that is not touched: hashes of kprov's and Kubernetes' files, PIDs, container ids."""
+        """What must not change on a node that is not touched: hashes of files, PIDs, container ids."""
         return {node: self.ssh(node, UNTOUCHED) for node in nodes}
 
 
 UNTOUCHED = """
 find /etc /usr/local/bin /opt/cni /var/lib/kprov -xdev -type f ! -name mtab ! -path '*/etc/cni/net.d/*' \
   ! -path /var/lib/kprov/lock.json -exec sha256sum {} + | sort -k2
-for unit in containerd kubelet; do systemctl show -p MainPID -p ExecMainStartTimestampMonotonic -p InvocationID $unit; done
-crictl ps -a -o json | python3 -c 'import json,sys
-for c in sorted(json.load(sys.stdin)["containers"], key=lambda c: c["id"]): print(c["id"], c["metadata"]["name"], c["metadata"]["attempt"], c["state"])'
+for unit in containerd kubelet; do systemctl show -p MainPID -p InvocationID $unit; done
+crictl ps --no-trunc -q | sort
 """
 
 

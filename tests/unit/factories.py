@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kprov.phases.inputs import inputs
 from kprov.phases.catalog import PHASES
+from kprov.phases.inputs import inputs
 from kprov.phases.phase import Scope
 from kprov.remote.state import (
     ApiNode,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
+import os
+import re
 import socket
 import ssl
 import time
@@ -11,7 +14,10 @@ from typing import Any
 
 from kprov.remote.node import read
 
-PKI = "/etc/kubernetes/pki"
+AUTHORITY = "/etc/kubernetes/pki/ca.crt"
+# The certificate in it belongs to kubeadm:cluster-admins. (apiserver-kubelet-client, also on every control plane, does
+# not since kubeadm 1.36: it may only talk to kubelets.)
+ADMIN = "/etc/kubernetes/admin.conf"
 DEADLINE = 3.0  # seconds
 PLAIN = "application/json"
 # Small answers: the columns that `kubectl get nodes` shows (0.2 kB a node instead of 15), and metadata only.
@@ -39,17 +45,13 @@ def state(port: int) -> dict[str, Any]:
 
 
 class Client:
-    """One kept-alive HTTPS connection; the certificate must be signed by the cluster's CA for the name "kubernetes".
-
-    The client is what the API server itself uses towards kubelets: a member of kubeadm:cluster-admins.
-    """
+    """One kept-alive HTTPS connection; the server's certificate must be of the cluster's CA, for the name "kubernetes"."""
 
     def __init__(self, port: int, deadline: float) -> None:
         self._end = time.monotonic() + deadline
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(read.real(PKI + "/ca.crt"))
-        certificate = read.real(PKI + "/apiserver-kubelet-client")
-        context.load_cert_chain(certificate + ".crt", certificate + ".key")
+        context.load_verify_locations(read.real(AUTHORITY))
+        _log_in(context, read.text(ADMIN))
         plain = socket.create_connection(("127.0.0.1", port), timeout=self._left())
         self._http = http.client.HTTPConnection("kubernetes")
         try:
@@ -84,6 +86,28 @@ class Client:
         return left
 
 
+def _log_in(context: ssl.SSLContext, kubeconfig: str) -> None:
+    """Use the client certificate in a kubeconfig. Python wants it in a file: one in memory, so that no disk sees it."""
+    parts = [_embedded(kubeconfig, "client-certificate"), _embedded(kubeconfig, "client-key")]
+    descriptor = os.memfd_create("kprov")
+    try:
+        os.write(descriptor, b"\n".join(parts))
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def _embedded(kubeconfig: str, name: str) -> bytes:
+    """PEM of an entry: NAME-data in base64, as kubeadm writes it, or NAME with a path."""
+    data = re.search(rf"^\s*{name}-data:\s*[\"']?([A-Za-z0-9+/=]+)", kubeconfig, re.MULTILINE)
+    if data:
+        return base64.b64decode(data.group(1))
+    path = re.search(rf"^\s*{name}:\s*[\"']?([^\s\"']+)", kubeconfig, re.MULTILINE)
+    if path:
+        return read.text(path.group(1)).encode()
+    raise ValueError(f"{ADMIN} has no {name}")
+
+
 def nodes(client: Client) -> dict[str, Any]:
     """Name to ready, kubelet_version and control_plane."""
     table = client.get("/api/v1/nodes?includeObject=None", TABLE) or {}
@@ -108,11 +132,12 @@ def phases(client: Client) -> dict[str, Any]:
             continue
         record = _record(item)
         if record is not None:
+            dirty = bool(record.get("dirty"))  # then it runs again anyway
             found[name[len(PREFIX) :]] = {
                 "fingerprint": record.get("fingerprint"),
                 "finished": record.get("finished"),
-                "dirty": bool(record.get("dirty")),
-                "drift": drift(client, record.get("objects") or ()),
+                "dirty": dirty,
+                "drift": [] if dirty else drift(client, record.get("objects") or ()),
             }
     return found
 

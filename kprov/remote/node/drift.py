@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from typing import Any
 
@@ -55,6 +56,19 @@ def sha256(path: str) -> str | None:
     except OSError:
         return None
     return digest.hexdigest()
+
+
+def sysctl(setting: str, recorded: str) -> str | None:
+    """A kernel setting against the value that was read back when it was set; spaces do not count."""
+    # Like sysctl(8): the first separator rules, so net/ipv4/conf/eth0.1/rp_filter works.
+    separators = re.search("[./]", setting)
+    slashes = separators is not None and separators.group() == "/"
+    path = setting if slashes else setting.translate(str.maketrans("./", "/."))
+    try:
+        live = read.text("/proc/sys/" + path).split()
+    except OSError:
+        return "missing"
+    return None if live == recorded.split() else f"is {' '.join(live)}, not {' '.join(recorded.split())}"
 
 
 def unit(entry: Any, state: str | None) -> str | None:

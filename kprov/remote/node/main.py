@@ -43,7 +43,7 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def _api(port: int) -> dict[str, Any]:
-    if not read.exists("/etc/kubernetes/pki/apiserver-kubelet-client.crt"):
+    if not read.exists("/etc/kubernetes/admin.conf"):
         return {"reachable": False, "error": "there is no control plane here yet"}
     from kprov.remote.node import api  # ssl and http cost 25 ms, and only control planes need them
 

@@ -19,6 +19,8 @@ def phases(machine_id: str, bin_dir: str) -> dict[str, Any]:
     dirty = set()
     for name in read.names(STATE + "/phases"):
         phase, _, suffix = name.rpartition(".")
+        if "." in phase:  # <phase>.steps.json is a module's own
+            continue
         if suffix == "dirty":
             dirty.add(phase)
         elif suffix == "json":
@@ -69,8 +71,8 @@ def _drifts(
 ) -> dict[str, list[dict[str, str]]]:
     """Phase to what is not as its record, and the records of artifacts that it installed, say."""
     units = drift.unit_states({unit for record in records.values() for unit in _section(record, "units")})
-    wanted_images = {image for artifact in artifacts for image in artifact.get("images") or ()}
-    images = drift.images(bin_dir) if wanted_images else None
+    recorded_images = _images(artifacts)
+    images = drift.images(bin_dir) if recorded_images else None
     found: dict[str, list[dict[str, str]]] = {}
     for phase, record in records.items():
         own = [artifact for artifact in artifacts if artifact.get("phase") == phase]
@@ -80,10 +82,24 @@ def _drifts(
         problems = [(path, drift.file(path, entry)) for path, entry in sorted(files.items())]
         for unit, entry in sorted(_section(record, "units").items()):
             problems.append((unit, drift.unit(entry, units.get(unit))))
+        for setting, value in sorted(_section(record, "sysctl").items()):
+            problems.append((setting, drift.sysctl(setting, str(value))))
         if images is not None:
-            wanted = sorted({image for artifact in own for image in artifact.get("images") or ()})
+            wanted = sorted(image for image, owner in recorded_images.items() if owner == phase)
             problems += [(image, "missing") for image in wanted if image not in images]
         found[phase] = [{"what": what, "problem": problem} for what, problem in problems if problem]
+    return found
+
+
+def _images(artifacts: list[dict[str, Any]]) -> dict[str, str]:
+    """Image to the phase that brought it; recorded as {ref: {"phase", ...}}, or as a list beside "phase"."""
+    found: dict[str, str] = {}
+    for artifact in artifacts:
+        images = artifact.get("images")
+        if isinstance(images, dict):
+            found.update((ref, str((_dictionary(entry) or {}).get("phase"))) for ref, entry in images.items())
+        elif isinstance(images, list):
+            found.update((str(ref), str(artifact.get("phase"))) for ref in images)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from kprov.verify.asking import Answer, Question, dial, get, seconds_of
+from kprov.verify.asking import Answer, Question, dial, get, second_tries, seconds_of
 from kprov.verify.check import Check, Row, from_rows
 from kprov.verify.kubectl import bracketed_url
 from kprov.verify.objects import SERVICE_PORT
@@ -49,7 +49,7 @@ def judge(world: World) -> Check:
             f"the node itself to {service}": world.answer(f"{ID}/{host}/node"),
         }
         rows.append(failures(host, asked))
-    seconds = seconds_of(world.of_check(ID).values())
+    answers = world.of_check(ID).values()
     return from_rows(
         ID, TITLE, rows, good=f"{len(world.probes)} nodes, from a pod and from the node", hint=HINT, seconds=seconds
     )

@@ -137,7 +137,8 @@ def request(url: str, seconds: float, read: Callable[[str], Said]) -> Said:
         with urllib.request.urlopen(url, timeout=seconds) as response:
             return read(text(response.read()))
     except urllib.error.HTTPError as refused:
-        return "", text(refused.read())
+        # netexec refuses names that it cannot resolve.
+        return "", text(refused.read()).replace("host and/or port param are invalid. ", "")
     except Exception as failed:  # whatever goes wrong is the answer
         reason = str(getattr(failed, "reason", failed))
         return "", late(seconds) if "timed out" in reason else reason or type(failed).__name__
@@ -148,7 +149,7 @@ def dialled(body: str) -> Said:
     try:
         result = json.loads(body)
     except ValueError:
-        return "", body[:SHOWN]
+        return "", body
     if result.get("responses"):
         return result["responses"][0], None
     # netexec says nothing at all when it got a header and then not the whole body.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from kprov.engine.events import parse_event
 from kprov.engine.run import Outcome
 

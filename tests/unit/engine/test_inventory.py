@@ -8,7 +8,6 @@ from kprov.engine.inventory import extra_vars, generated_inventory
 from kprov.phases.catalog import PHASES
 from kprov.phases.plan import build_plan
 from kprov.remote.state import Unreachable
-
 from tests.unit.factories import converged_states, make_spec, make_state
 
 

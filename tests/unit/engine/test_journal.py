@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from kprov.engine.events import Event
 from kprov.engine.journal import KEPT_RUNS, Journal
 

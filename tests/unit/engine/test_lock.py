@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from kprov.engine.lock import controller_lock
 from kprov.errors import ExitCode, LockedError
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from kprov.content import content_root
 from kprov.phases.catalog import PHASES
 from kprov.phases.inputs import SOURCES

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from kprov.phases.catalog import PHASES
 from kprov.phases.plan import Plan, build_plan
 from kprov.remote.state import ClusterState, Drift, HostState, ProbeResult, Unreachable
-
 from tests.unit.factories import converged_states, make_host, make_spec, make_state
 
 

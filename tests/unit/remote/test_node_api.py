@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 import ssl
@@ -79,6 +80,15 @@ def issue(
     return certificate, key
 
 
+def log_in(node: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+    """Write admin.conf as kubeadm does."""
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    data = [base64.b64encode(part).decode() for part in (certificate.public_bytes(pem), private)]
+    text = f"users:\n- user:\n    client-certificate-data: {data[0]}\n    client-key-data: {data[1]}\n"
+    (node / "etc/kubernetes/admin.conf").write_text(text)
+
+
 def serve(directory: Path) -> ThreadingHTTPServer:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -96,7 +106,7 @@ def port(node: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     pki.mkdir(parents=True)
     authority = issue(pki, "ca", None)
     issue(pki, "server", authority)
-    issue(pki, "apiserver-kubelet-client", authority)
+    log_in(node, *issue(pki, "admin", authority))
     monkeypatch.setattr(Handler, "answers", {"/api/v1/nodes": NODES, "/api/v1/namespaces/kube-system/configmaps": {}})
     monkeypatch.setattr(Handler, "delay", 0)
     server = serve(pki)
@@ -167,7 +177,7 @@ def test_record_of_a_newer_schema_is_as_good_as_none(port: int) -> None:
 
 def test_server_of_another_authority_is_not_believed(port: int, node: Path) -> None:
     pki = node / "etc/kubernetes/pki"
-    issue(pki, "apiserver-kubelet-client", issue(pki, "ca", None))
+    log_in(node, *issue(pki, "admin", issue(pki, "ca", None)))
     found = api.state(port)
     assert not found["reachable"]
     assert "CERTIFICATE_VERIFY_FAILED" in found["error"]
@@ -177,13 +187,31 @@ def test_server_of_another_name_is_not_believed(port: int, node: Path, monkeypat
     pki = node / "etc/kubernetes/pki"
     authority = issue(pki, "ca", None)
     issue(pki, "server", authority, dns="other")
-    issue(pki, "apiserver-kubelet-client", authority)
+    log_in(node, *issue(pki, "admin", authority))
     server = serve(pki)
     try:
         assert "CERTIFICATE_VERIFY_FAILED" in api.state(server.server_port)["error"]
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_client_certificate_in_files_of_its_own(port: int, node: Path) -> None:
+    pki = "/etc/kubernetes/pki"
+    text = f"users:\n- user:\n    client-certificate: {pki}/admin.crt\n    client-key: {pki}/admin.key\n"
+    (node / "etc/kubernetes/admin.conf").write_text(text)
+    assert api.state(port)["reachable"]
+
+
+def test_kubeconfig_without_a_certificate(port: int, node: Path) -> None:
+    (node / "etc/kubernetes/admin.conf").write_text("users: []\n")
+    assert "has no client-certificate" in api.state(port)["error"]
+
+
+def test_objects_of_an_unfinished_run_are_not_looked_at(port: int) -> None:
+    put_record([recorded("", uid="")], dirty=True, finished=None)
+    network = api.state(port)["phases"]["network"]
+    assert (network["dirty"], network["drift"]) == (True, [])
 
 
 def test_error_of_the_server(port: int) -> None:

@@ -157,6 +157,37 @@ def test_images_are_compared_only_if_containerd_answers(node: Path, monkeypatch:
     assert problems("kubernetes") == [("r/b:1", "missing")]
 
 
+def test_images_recorded_with_their_phase(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(node, "kubernetes")
+    record(node, "network")
+    images = {"r/a:1": {"digest": "x", "phase": "kubernetes"}, "r/b:1": {"digest": "y", "phase": "network"}}
+    put(node, "/var/lib/kprov/artifacts/images.json", json.dumps({"schema": 1, "images": images}))
+    monkeypatch.setattr(drift, "images", lambda bin_dir: set())
+    assert problems("kubernetes") == [("r/a:1", "missing")]
+    assert problems("network") == [("r/b:1", "missing")]
+
+
+def test_kernel_settings(node: Path) -> None:
+    put(node, "/proc/sys/net/ipv4/ip_forward", "0\n")
+    put(node, "/proc/sys/net/ipv4/conf/eth0.1/rp_filter", "1\n")
+    put(node, "/proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456\n")
+    values = {
+        "net.ipv4.ip_forward": "1",
+        "net/ipv4/conf/eth0.1/rp_filter": "1",
+        "net.ipv4.conf.eth0/1.rp_filter": 1,
+        "net.ipv4.tcp_rmem": "4096 131072 6291456",
+        "net.bridge.x": "1",
+    }
+    record(node, sysctl=values)
+    assert problems() == [("net.bridge.x", "missing"), ("net.ipv4.ip_forward", "is 0, not 1")]
+
+
+def test_records_of_single_modules_are_no_phases(node: Path) -> None:
+    record(node)
+    put(node, "/var/lib/kprov/phases/os.steps.json", json.dumps({"schema": 1, "machine_id": ME, "steps": {}}))
+    assert set(records.phases(ME, "/bin")["phases"]) == {"os"}
+
+
 def test_dirty(node: Path) -> None:
     record(node)
     put(node, "/var/lib/kprov/phases/os.dirty", "{}")
