@@ -1,7 +1,7 @@
 """Carries out a plan: locks, one ansible-playbook process, and a second one for the rest if a host took its play down.
 
-Ansible ends a run when every host of a play failed, even when later plays are about other hosts. A dead worker must not
-keep the others waiting, so what is left is planned again without the failed hosts and run.
+Ansible ends a run when every host of a play has failed, even when later plays are about other hosts. A dead worker must
+not keep the others waiting, so what is left is planned again without the failed hosts and run.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from kprov.spec.cluster import ClusterSpec
 
 def generated_inventory(spec: ClusterSpec, states: Mapping[str, ProbeResult], plan: Plan) -> dict[str, Any]:
     """A YAML inventory (as JSON-ready data). An empty todo group costs nothing: Ansible skips the play."""
-    children: dict[str, Any] = {phase.group: {"hosts": {host: {} for host in plan.hosts_of(phase.name)}} for phase in PHASES}
+    children: dict[str, Any] = {p.group: {"hosts": {name: {} for name in plan.hosts_of(p.name)}} for p in PHASES}
     hosts = {}
     for host in spec.hosts:
         state = states.get(host.name)

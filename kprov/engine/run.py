@@ -101,11 +101,13 @@ def _prepare(run: AnsibleRun, private: Path) -> tuple[list[str], Path]:
     config = _write(private / "ansible.cfg", ansible_cfg(hosts, accept_new_host_keys=run.accept_new_host_keys))
     generated = _write(private / "generated.yml", json.dumps(run.generated))
     variables = _write(private / "variables.json", json.dumps(run.variables))
-    playbooks = [str(content_root() / "playbooks" / f"{name}.yml") for name in run.playbooks]
+    # One file: of several, ansible-playbook would run none after one on which any host failed.
+    imports = [{"import_playbook": str(content_root() / "playbooks" / f"{name}.yml")} for name in run.playbooks]
+    playbook = _write(private / "run.yml", json.dumps(imports))
     argv = [_ansible_playbook(), "-i", str(run.user_inventory.resolve()), "-i", str(generated), "-e", f"@{variables}"]
     if run.check:
         argv += ["--check", "--diff"]
-    return [*argv, *playbooks], config
+    return [*argv, str(playbook)], config
 
 
 def _write(path: Path, text: str) -> Path:

@@ -10,6 +10,10 @@ from typing import Literal
 from kprov.errors import ConnectError
 from kprov.remote.target import Target
 
+# How paramiko says that nothing came in time. The last: start_client() gave up, and the next call finds no session.
+TIMEOUTS = ("timed out", "timeout", "Timeout", "No existing session")
+NO_BANNER = "Error reading SSH protocol banner"
+
 Kind = Literal["unreachable", "auth", "host-key", "sudo", "python", "probe"]
 
 
@@ -44,10 +48,7 @@ def translate(error: BaseException, target: Target, timeout: float) -> SshError:
         return SshError("unreachable", f"{where}: {', '.join(reasons)}", _try(target))
     if isinstance(error, ChannelException):
         return SshError("unreachable", f"the jump host cannot connect to {where}: {error.text}", _try(target))
-    # paramiko's start_client() returns when its time is over; the next call then finds no session.
-    if isinstance(error, TimeoutError) or any(
-        word in str(error) for word in ("timed out", "timeout", "No existing ses")
-    ):
+    if isinstance(error, TimeoutError) or any(words in str(error) for words in TIMEOUTS) or str(error) == NO_BANNER:
         return SshError("unreachable", f"{where} gave no answer within {timeout:g} s", _try(target))
     if isinstance(error, EOFError):
         return SshError("unreachable", f"{where} closed the connection", _try(target))

@@ -39,7 +39,7 @@ class Filesystem:
 class Drift:
     """Something kprov owns that is not as kprov left it.
 
-    what: path, unit, sysctl, image or object. problem: missing, differs, inactive, replaced, changed, "has mode 0600 ...".
+    what: path, unit, sysctl, image or object. problem: missing, differs, inactive, replaced, changed, "is 0, not 1" ...
     """
 
     what: str

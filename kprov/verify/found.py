@@ -170,6 +170,8 @@ def _why(name: str, status: Item, conditions: dict[str, Item], events: Sequence[
         unscheduled = conditions.get("PodScheduled", {})
         if unscheduled.get("status") == "False":
             reason, message = unscheduled.get("reason", "Unschedulable"), unscheduled.get("message", message)
+        elif not containers and not message:
+            reason, message = status.get("phase", "Unknown"), "the kubelet has not begun to start it"
         else:
             not_ready = conditions.get("Ready", {})
             reason = not_ready.get("reason") or status.get("phase", "Unknown")

@@ -1,4 +1,4 @@
-"""Kill -9 `kprov up` at each phase's boundary and inside each phase: the next `up` ends in the same verified cluster."""
+"""Kill -9 `kprov up` at each phase's boundary and inside it: the next `up` ends in the same verified cluster."""
 
 from __future__ import annotations
 

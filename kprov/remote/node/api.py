@@ -45,7 +45,7 @@ def state(port: int) -> dict[str, Any]:
 
 
 class Client:
-    """One kept-alive HTTPS connection; the server's certificate must be of the cluster's CA, for the name "kubernetes"."""
+    """One kept-alive HTTPS connection; the server's certificate must be of the cluster's CA, for "kubernetes"."""
 
     def __init__(self, port: int, deadline: float) -> None:
         self._end = time.monotonic() + deadline

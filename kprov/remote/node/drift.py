@@ -58,8 +58,10 @@ def sha256(path: str) -> str | None:
     return digest.hexdigest()
 
 
-def sysctl(setting: str, recorded: str) -> str | None:
-    """A kernel setting against the value that was read back when it was set; spaces do not count."""
+def sysctl(setting: str, recorded: Any) -> str | None:
+    """A kernel setting against the value that was read back when it was set (None: there was none)."""
+    if recorded is None:
+        return None
     # Like sysctl(8): the first separator rules, so net/ipv4/conf/eth0.1/rp_filter works.
     separators = re.search("[./]", setting)
     slashes = separators is not None and separators.group() == "/"
@@ -68,7 +70,8 @@ def sysctl(setting: str, recorded: str) -> str | None:
         live = read.text("/proc/sys/" + path).split()
     except OSError:
         return "missing"
-    return None if live == recorded.split() else f"is {' '.join(live)}, not {' '.join(recorded.split())}"
+    wanted = str(recorded).split()
+    return None if live == wanted else f"is {' '.join(live)}, not {' '.join(wanted)}"
 
 
 def unit(entry: Any, state: str | None) -> str | None:

@@ -83,7 +83,7 @@ def _drifts(
         for unit, entry in sorted(_section(record, "units").items()):
             problems.append((unit, drift.unit(entry, units.get(unit))))
         for setting, value in sorted(_section(record, "sysctl").items()):
-            problems.append((setting, drift.sysctl(setting, str(value))))
+            problems.append((setting, drift.sysctl(setting, value)))
         if images is not None:
             wanted = sorted(image for image, owner in recorded_images.items() if owner == phase)
             problems += [(image, "missing") for image in wanted if image not in images]
