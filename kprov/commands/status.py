@@ -101,7 +101,8 @@ def _host(
 ) -> dict[str, Any]:
     node = api.nodes.get(host.name.lower()) if api else None
     here = isinstance(state, HostState)
-    installed = state.cluster.kubelet_version if isinstance(state, HostState) else None
+    version = state.cluster.kubelet_version if isinstance(state, HostState) else None
+    version = node.kubelet_version if node else version
     phases = {
         phase.name: _phase(state.phases.get(phase.name) if isinstance(state, HostState) else None, known=here)
         for phase in PHASES
@@ -115,7 +116,7 @@ def _host(
         "reachable": here,
         "error": None if isinstance(state, HostState) else state.message,
         "ready": node.ready if node else None,
-        "kubelet_version": node.kubelet_version if node else installed,
+        "kubelet_version": version.removeprefix("v") if version else None,
         "phases": phases,
         "last_finished": max(finished, default=None),
         "api_certificate_days": (until - now).days if until else None,

@@ -1,6 +1,6 @@
 """Ansible's settings and environment for a run; nothing of the user's shell or of a stray ansible.cfg gets in.
 
-Numbers: measurements of what a task costs with and without each setting are in docs/explanation/speed.md.
+What a task costs with and without each setting: docs/explanation/speed.md.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from kprov.errors import CheckError, ConnectError, Problem
-from kprov.spec.cluster import ClusterSpec
+from kprov.spec.cluster import ClusterSpec, Host
 from kprov.ui.progress import Progress
 from kprov.verify import namespace as namespaces
 from kprov.verify.asking import Answer, Question, ask
@@ -114,9 +114,19 @@ def _cleaned_up(request: Request, kubectl: Kubectl, name: str, problems: list[Pr
     finally:
         if request.keep:
             request.progress.step(f"kept: namespace {name}, until the next `kprov verify`")
-        elif left := namespaces.remove(kubectl, name):
-            problems.append(left)
-            request.progress.step(left.message)
+        else:
+            _remove(request, kubectl, name, problems)
+
+
+def _remove(request: Request, kubectl: Kubectl, name: str, problems: list[Problem]) -> None:
+    try:
+        with request.progress.timed(f"removing {name}"):
+            left = namespaces.remove(kubectl, name)
+    except KeyboardInterrupt:
+        request.progress.step(f"{name} may be left; the next `kprov verify` removes it")
+        raise
+    if left:
+        problems.append(left)
 
 
 def _settled(request: Request, kubectl: Kubectl) -> SystemState:
@@ -168,8 +178,28 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def _asked(world: World) -> World:
-    """Ask everything: one SSH exec on the control plane, and one on each host for what the host itself must reach."""
-    first: list[Question] = [
+    """Ask everything: the control plane about the cluster, each host what the host itself must reach; then the policy.
+
+    The policy comes last and alone: it changes what the other questions are about.
+    """
+    answers: dict[str, Answer] = {}
+    unreachable: dict[str, str] = {}
+    with _pool() as pool:
+        inside = pool.submit(_ask_inside, world, [_first_questions(world)])
+        hosts = {host.name: pool.submit(_ask_host, world, host) for host in world.spec.hosts}
+        for name, waiting in hosts.items():
+            try:
+                answers |= waiting.result()
+            except (ConnectError, CheckError) as error:
+                unreachable[name] = error.message
+        answers |= inside.result()
+        if not network_policy.why_not(world):
+            answers |= pool.submit(_ask_inside, world, network_policy.stages(world)).result()
+    return replace(world, answers=answers, unreachable=unreachable)
+
+
+def _first_questions(world: World) -> list[Question]:
+    return [
         *api.questions(world),
         *logs.questions(world),
         *exec.questions(world),
@@ -177,28 +207,17 @@ def _asked(world: World) -> World:
         *pod_to_pod.questions(world),
         *service_ip.questions(world),
         *node_port.questions(world),
+        *(() if network_policy.why_not(world) else network_policy.before(world)),
     ]
-    stages = [first]
-    if not network_policy.why_not(world):
-        stages = [[*first, *network_policy.before(world)], *network_policy.stages(world)]
-    answers: dict[str, Answer] = {}
-    unreachable: dict[str, str] = {}
-    shell, kubectl = world.kubectl.shell, world.kubectl
-    with _pool() as pool:
-        inside = pool.submit(ask, shell, kubectl.host, stages, kubectl=kubectl.argv, namespace=world.namespace)
-        hosts = {
-            host.name: pool.submit(
-                ask,
-                shell,
-                host,
-                [[*service_ip.host_questions(world, host.name), *node_port.host_questions(world, host.name)]],
-            )
-            for host in world.spec.hosts
-        }
-        for name, waiting in hosts.items():
-            try:
-                answers |= waiting.result()
-            except (ConnectError, CheckError) as error:
-                unreachable[name] = error.message
-        answers |= inside.result()
-    return replace(world, answers=answers, unreachable=unreachable)
+
+
+def _ask_inside(world: World, stages: Sequence[Sequence[Question]]) -> dict[str, Answer]:
+    """One SSH exec on the control plane, which makes the pods ask."""
+    kubectl = world.kubectl
+    return ask(kubectl.shell, kubectl.host, stages, kubectl=kubectl.argv, namespace=world.namespace)
+
+
+def _ask_host(world: World, host: Host) -> dict[str, Answer]:
+    """One SSH exec on a host, for what it must reach itself."""
+    asked = [*service_ip.host_questions(world, host.name), *node_port.host_questions(world, host.name)]
+    return ask(world.kubectl.shell, host, [asked])

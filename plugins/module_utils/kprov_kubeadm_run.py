@@ -80,6 +80,8 @@ class Runner:
         tail = self.scrub("".join(collections.deque(lines, TAIL)).strip())
         if late.is_set():
             raise StepError(f"did not end within {deadline:g} s; it said last:\n{tail}")
+        if code < 0:
+            raise StepError(f"ended by signal {-code}:\n{tail}")
         if code != 0:
             raise StepError(f"exit code {code}:\n{tail}")
         return "".join(lines)

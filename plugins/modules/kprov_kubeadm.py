@@ -23,6 +23,7 @@ options:
   join: {description: JoinConfiguration without secrets; C(endpoint) is the API server's host and port., type: dict}
   secrets: {description: "token, ca_cert_hashes and certificate_key.", type: dict}
   node: {description: "name, address and port (of the API server) of this node.", type: dict, required: true}
+  names: {description: What the API server's certificate must be valid for., type: list, elements: str}
   bin_dir: {description: Where kubeadm is., type: path, required: true}
   runtime: {description: Socket of the container runtime., type: str, required: true}
 author: kprov
@@ -55,6 +56,7 @@ from ansible.module_utils.kprov_kubeadm_steps import (
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
 from ansible.module_utils.kprov_paths import STATE, real
 from ansible.module_utils.kprov_state import PhaseRecord, file_entry, make_state_directory
+from ansible.module_utils.kprov_x509 import missing_names
 
 PART = "kprov_kubeadm"
 LOCK_DEADLINE = 330  # a killed run's kubeadm may still be in a step
@@ -147,14 +149,20 @@ class Kubeadm:
 
     def _kubeadm(self, step: Step, config: str) -> None:
         arguments = [step.command, "phase", *step.name.split(), "--config", config]
-        try:
+        with _set_aside(self._outdated(step)):
             self.runner.kubeadm(arguments, step.deadline)
-        except StepError as error:
-            if "certs" not in step.name or "certificate apiserver is invalid" not in str(error):
-                raise
-            # Names were added, and kubeadm does not replace a certificate. The API server loads the new one by itself.
-            with _set_aside([f"{PKI}/apiserver.crt", f"{PKI}/apiserver.key"]):
-                self.runner.kubeadm(arguments, step.deadline)
+
+    def _outdated(self, step: Step) -> list[str]:
+        """The API server's certificate, if it lacks names: kubeadm never replaces one. It is loaded without a restart."""
+        pair = [f"{PKI}/apiserver.crt", f"{PKI}/apiserver.key"]
+        ours = [*pair, f"{PKI}/ca.key"]
+        if step.name not in ("certs all", "certs apiserver") or not all(os.path.exists(real(path)) for path in ours):
+            return []
+        try:
+            missing = missing_names(real(pair[0]), real(pair[1]), real(PKI + "/ca.crt"), self.params["names"])
+        except (OSError, ValueError):
+            return []  # kubeadm knows best what is wrong with it
+        return pair if missing else []
 
     def _control_plane(self) -> str | None:
         node = self.params["node"]
@@ -232,6 +240,9 @@ def _unchanged_manifests_keep_their_time(step: Step):
 @contextlib.contextmanager
 def _set_aside(paths: list[str]):
     """Move files away; put them back if what follows fails."""
+    if not paths:
+        yield
+        return
     make_state_directory(STATE + "/replaced")
     moved = {path: f"{STATE}/replaced/{os.path.basename(path)}" for path in paths}
     for path, away in moved.items():
@@ -266,6 +277,7 @@ def main() -> None:
             "join": {"type": "dict"},
             "secrets": {"type": "dict", "no_log": True},
             "node": {"type": "dict", "required": True},
+            "names": {"type": "list", "elements": "str", "default": []},
             "bin_dir": {"type": "path", "required": True},
             "runtime": {"type": "str", "required": True},
         },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kprov.verify.asking import Question, dial, get, second_tries, seconds_of
 from kprov.verify.check import Check, from_rows
-from kprov.verify.checks.service_ip import UNTIL, failures
+from kprov.verify.checks.service_ip import SECONDS, UNTIL, failures
 from kprov.verify.kubectl import bracketed_url
 from kprov.verify.pairs import next_of
 from kprov.verify.world import World
@@ -24,6 +24,7 @@ def questions(world: World) -> list[Question]:
             node.address,
             world.test.node_port,
             until=UNTIL,
+            seconds=SECONDS,
         )
         for host in world.spec.hosts
         if host.name in world.probes and (node := world.node(host))
@@ -33,7 +34,9 @@ def questions(world: World) -> list[Question]:
 def host_questions(world: World, host: str) -> list[Question]:
     """The node asks its own address."""
     node = world.node(world.spec.host(host))
-    return [get(f"{ID}/{host}/node", bracketed_url(node.address, world.test.node_port), until=UNTIL)] if node else []
+    if node is None:
+        return []
+    return [get(f"{ID}/{host}/node", bracketed_url(node.address, world.test.node_port), until=UNTIL, seconds=SECONDS)]
 
 
 def judge(world: World) -> Check:

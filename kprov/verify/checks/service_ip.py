@@ -13,6 +13,7 @@ from kprov.verify.world import World
 ID = "service-ip"
 TITLE = "Services answer on their cluster address from every node"
 HINT = "`kubectl -n kube-system logs -l k8s-app=kube-proxy`; when pod-to-pod is red as well, mend that first"
+SECONDS = 2.5  # for one try
 UNTIL = 8.0  # kube-proxy writes its rules at most once a second (minSyncPeriod), and later on a busy node
 
 
@@ -25,14 +26,16 @@ def questions(world: World) -> list[Question]:
     """From each probe pod: the test Service, and the API's, which answers anything as long as it is reached."""
     asked = []
     for host, pod in world.probes.items():
-        asked.append(dial(f"{ID}/{host}/pod", pod.name, world.test.service_ip, SERVICE_PORT, until=UNTIL))
-        asked.append(dial(f"{ID}/{host}/api", pod.name, api_address(world), 443, until=UNTIL))
+        asked.append(
+            dial(f"{ID}/{host}/pod", pod.name, world.test.service_ip, SERVICE_PORT, until=UNTIL, seconds=SECONDS)
+        )
+        asked.append(dial(f"{ID}/{host}/api", pod.name, api_address(world), 443, until=UNTIL, seconds=SECONDS))
     return asked
 
 
 def host_questions(world: World, host: str) -> list[Question]:
     """From the node itself, as the API server calls webhooks."""
-    return [get(f"{ID}/{host}/node", bracketed_url(world.test.service_ip, SERVICE_PORT), until=UNTIL)]
+    return [get(f"{ID}/{host}/node", bracketed_url(world.test.service_ip, SERVICE_PORT), until=UNTIL, seconds=SECONDS)]
 
 
 def judge(world: World) -> Check:

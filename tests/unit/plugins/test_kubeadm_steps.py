@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import ipaddress
 import os
 import sys
 from pathlib import Path
@@ -216,6 +217,24 @@ def test_pin_of_a_certificate_authority(key) -> None:
     info = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
     assert kprov_x509.ca_cert_hashes(pem) == ["sha256:" + hashlib.sha256(info).hexdigest()]
+
+
+def test_names_that_a_certificate_lacks(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kube-apiserver")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.DNSName("k8s.example"), x509.IPAddress(ipaddress.ip_address("10.0.0.1"))]
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now - datetime.timedelta(hours=1))
+    builder = builder.not_valid_after(now + datetime.timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    (tmp_path / "crt").write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    encoding = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key").write_bytes(key.private_bytes(*encoding))
+    certificate, own_key = str(tmp_path / "crt"), str(tmp_path / "key")
+    wanted = ["k8s.example", "10.0.0.1", "new.example", "10.0.0.2"]
+    assert kprov_x509.missing_names(certificate, own_key, certificate, wanted) == ["new.example", "10.0.0.2"]
 
 
 def test_damaged_certificate_is_an_error() -> None:
