@@ -55,7 +55,7 @@ class SystemState:
 
 
 @dataclass(frozen=True)
-class TestState:
+class NamespaceState:
     """The test namespace. endpoints: ready ones of the Service; complaints: of controllers that make no pods."""
 
     pods: tuple[Pod, ...] = ()
@@ -63,8 +63,6 @@ class TestState:
     node_port: int = 0
     endpoints: int = 0
     complaints: tuple[str, ...] = field(default=())
-
-    __test__ = False  # pytest: not a test class
 
     def of_app(self, app: str) -> dict[str, Pod]:
         """Pods with this app label by node; those that are being deleted are not among them."""
@@ -81,7 +79,7 @@ def system_state(items: Iterable[Item]) -> SystemState:
     return SystemState(nodes, pods(found), coredns[0] if coredns else None)
 
 
-def test_state(items: Iterable[Item], service: str) -> TestState:
+def namespace_state(items: Iterable[Item], service: str) -> NamespaceState:
     """From `kubectl get pods,services,endpointslices,events` of the namespace. service: the name of the NodePort's."""
     found = list(items)
     events = [e for e in _of_kind(found, "Event") if e.get("type") == "Warning"]
@@ -94,7 +92,7 @@ def test_state(items: Iterable[Item], service: str) -> TestState:
         if s["metadata"].get("labels", {}).get("kubernetes.io/service-name") == service
     ]
     ready = [e for s in slices for e in s.get("endpoints") or () if e.get("conditions", {}).get("ready", True)]
-    return TestState(
+    return NamespaceState(
         pods=pods(found, events),
         service_ip=spec.get("clusterIP", ""),
         node_port=spec["ports"][0].get("nodePort", 0) if spec else 0,

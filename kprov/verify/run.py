@@ -27,7 +27,7 @@ from kprov.verify.checks import (
     service_ip,
     system_pods,
 )
-from kprov.verify.found import SystemState, TestState, system_state, test_state
+from kprov.verify.found import NamespaceState, SystemState, namespace_state, system_state
 from kprov.verify.image import image_of
 from kprov.verify.kubectl import Kubectl, find_api
 from kprov.verify.objects import SERVICE, objects
@@ -134,27 +134,27 @@ def _settled(request: Request, kubectl: Kubectl) -> SystemState:
     end = time.monotonic() + request.settle
     while True:
         found = system_state(kubectl.objects("nodes,pods,deployments", "-n", "kube-system"))
-        world = World(request.spec, kubectl, "", found, TestState())
+        world = World(request.spec, kubectl, "", found, NamespaceState())
         good = all(judge(world).ok for judge in (nodes.judge, system_pods.judge))
         if good or time.monotonic() > end:
             return found
         time.sleep(POLL_SECONDS)
 
 
-def _started(request: Request, kubectl: Kubectl, name: str, system: SystemState) -> TestState:
+def _started(request: Request, kubectl: Kubectl, name: str, system: SystemState) -> NamespaceState:
     """The test pods, once they run where they can, or waiting is of no more use."""
     wanted = [n.name for h in request.spec.hosts if (n := system.nodes.get(h.name.lower())) and n.ready]
     end = time.monotonic() + START_SECONDS
     with request.progress.timed(f"starting test pods on {len(wanted)} nodes in {name}"):
         while True:
             items = kubectl.objects("pods,services,endpointslices,events", "-n", name)
-            found = test_state(items, SERVICE)
+            found = namespace_state(items, SERVICE)
             if finished(found, wanted) or time.monotonic() > end:
                 return found
             time.sleep(POLL_SECONDS)
 
 
-def finished(state: TestState, wanted: Sequence[str]) -> bool:
+def finished(state: NamespaceState, wanted: Sequence[str]) -> bool:
     """True when every wanted pod is ready and behind the Service, or will not become ready by waiting."""
     by_app = [state.of_app(app) for app in ("target", "probe")]
     friends = [pod for pod in state.pods if pod.labels.get("app") == "friend"]

@@ -9,7 +9,7 @@ from functools import cached_property
 from kprov.spec.cluster import ClusterSpec, Host
 from kprov.verify.asking import Answer, Answers
 from kprov.verify.check import Row
-from kprov.verify.found import Node, Pod, SystemState, TestState
+from kprov.verify.found import NamespaceState, Node, Pod, SystemState
 from kprov.verify.kubectl import Kubectl
 
 
@@ -24,7 +24,7 @@ class World:
     kubectl: Kubectl
     namespace: str
     system: SystemState
-    test: TestState
+    test: NamespaceState
     answers: Answers = field(default_factory=dict)
     unreachable: Mapping[str, str] = field(default_factory=dict)
 

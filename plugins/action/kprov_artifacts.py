@@ -105,9 +105,8 @@ class ActionModule(ActionBase):
         staging = self._remote(MAKE_STAGING.format(root=STAGING)).strip().splitlines()[-1]
         try:
             for entry in wanted["files"]:
-                sha256 = entry["variants"].get(arch, {}).get("sha256")
-                if sha256 in missing["files"]:
-                    self._send(os.path.join(bundle, entry["variants"][arch]["url"]), f"{staging}/{sha256}")
+                if entry["name"] in missing["files"]:
+                    self._send(os.path.join(bundle, entry["variants"][arch]["url"]), f"{staging}/{entry['name']}")
             images = {i["source"]: i["ref"] for i in wanted["images"].get(arch, []) if i["source"] in missing["images"]}
             archive = self._send_images(images, arch, bundle, f"{staging}/{ARCHIVE}") if images else None
             return self._module({**wanted, "mode": "install", "staging": staging, "archive": archive})

@@ -17,16 +17,16 @@ PARALLEL = 4
 
 
 def download(artifacts: list[FileArtifact], staging: str) -> dict[str, str]:
-    """Fetch all, in parallel, each checked while it arrives. Returns sha256 to path; ArtifactError with every failure.
+    """Fetch all, in parallel, each checked while it arrives. Returns name to path; ArtifactError with every failure.
 
     TLS is verified; proxies come from the environment of the node (http_proxy, https_proxy, no_proxy).
     """
     with ThreadPoolExecutor(PARALLEL) as pool:
-        futures = {artifact.sha256: pool.submit(_fetch, artifact, staging) for artifact in artifacts}
+        futures = {artifact.name: pool.submit(_fetch, artifact, staging) for artifact in artifacts}
     errors = [str(future.exception()) for future in futures.values() if future.exception()]
     if errors:
         raise ArtifactError("; ".join(sorted(errors)))
-    return {sha256: future.result() for sha256, future in futures.items()}
+    return {name: future.result() for name, future in futures.items()}
 
 
 def wrong_digest(artifact: FileArtifact, where: str, got: str) -> ArtifactError:
@@ -36,7 +36,7 @@ def wrong_digest(artifact: FileArtifact, where: str, got: str) -> ArtifactError:
 
 
 def _fetch(artifact: FileArtifact, staging: str) -> str:
-    target = os.path.join(staging, artifact.sha256)
+    target = os.path.join(staging, artifact.name)
     name = f"{artifact.name} {artifact.version}"
     digest = hashlib.sha256()
     received = 0

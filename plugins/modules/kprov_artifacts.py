@@ -91,12 +91,12 @@ def missing_images(wanted: Wanted, store: ImageStore, check_mode: bool) -> list[
 
 def check_staged(artifacts: list[FileArtifact], staging: str, archive: str | None) -> None:
     """Hash what the controller sent, all of it, before anything is installed."""
-    names = [artifact.sha256 for artifact in artifacts] + ([ARCHIVE] if archive else [])
+    names = [artifact.name for artifact in artifacts] + ([ARCHIVE] if archive else [])
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         digests = dict(pool.map(lambda name: (name, kprov_fs.sha256(os.path.join(staging, name))), names))
     for artifact in artifacts:
-        if digests[artifact.sha256] != artifact.sha256:
-            raise wrong_digest(artifact, f"{artifact.url} of the bundle", digests[artifact.sha256])
+        if digests[artifact.name] != artifact.sha256:
+            raise wrong_digest(artifact, f"{artifact.url} of the bundle", digests[artifact.name])
     if archive and digests[ARCHIVE] != archive:
         got = digests[ARCHIVE]
         raise ArtifactError(f"the image archive arrived damaged (sha256 {got}, sent {archive}); nothing was installed")
@@ -166,18 +166,18 @@ def run(params: dict, check_mode: bool) -> dict:
             return {"changed": bool(changes), "changes": changes, "arch": wanted.arch}
         if params["mode"] == "query" and changes:
             missing = {
-                "files": [artifact.sha256 for artifact in files],
+                "files": [artifact.name for artifact in files],
                 "images": [image["source"] for image in images],
             }
             return {"changed": False, "changes": changes, "missing": missing, "arch": wanted.arch}
         if params["mode"] == "install":
             staging = take_over(params["staging"])
             check_staged(files, staging, params["archive"])
-            staged = {artifact.sha256: os.path.join(staging, artifact.sha256) for artifact in files}
+            staged = {artifact.name: os.path.join(staging, artifact.name) for artifact in files}
         else:
             staging = new_staging() if files else None
             staged = download(files, staging) if files else {}
-        done = [artifact.install(staged[artifact.sha256], record) for artifact in files]
+        done = [artifact.install(staged[artifact.name], record) for artifact in files]
         if images and params["mode"] == "install":
             store.import_archive(os.path.join(staging, ARCHIVE), images)
         else:

@@ -153,7 +153,7 @@ class Kubeadm:
             self.runner.kubeadm(arguments, step.deadline)
 
     def _outdated(self, step: Step) -> list[str]:
-        """The API server's certificate, if it lacks names: kubeadm never replaces one. It is loaded without a restart."""
+        """The API server's certificate, if it lacks names: kubeadm never replaces one. The server loads it itself."""
         pair = [f"{PKI}/apiserver.crt", f"{PKI}/apiserver.key"]
         ours = [*pair, f"{PKI}/ca.key"]
         if step.name not in ("certs all", "certs apiserver") or not all(os.path.exists(real(path)) for path in ours):
@@ -253,6 +253,8 @@ def _set_aside(paths: list[str]):
         for path, away in moved.items():
             os.replace(real(away), real(path))
         raise
+    for away in moved.values():
+        kprov_fs.remove(real(away))
 
 
 def main() -> None:

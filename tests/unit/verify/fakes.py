@@ -1,7 +1,7 @@
 """A cluster that answers from recordings: what kubectl printed on a real one, and questions that are all answered well.
 
-recorded/system.json, recorded/test.json: `kubectl get` of kube-system and of the test namespace on a healthy cluster of one
-control plane and two workers (Kubernetes 1.36.3, kube-router), fields that nobody reads left out, nodes named cp1, w1, w2.
+recorded/system.json, recorded/test.json: `kubectl get` of kube-system and of the test namespace on a healthy cluster of
+one control plane and two workers (Kubernetes 1.36.3, kube-router). Fields that nobody reads are left out.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from kprov.errors import ConnectError
 from kprov.remote.dialogue import Completed
 from kprov.spec.cluster import ClusterSpec, Host
 from kprov.verify.asking import Answer
-from kprov.verify.found import system_state, test_state
+from kprov.verify.found import namespace_state, system_state
 from kprov.verify.kubectl import Kubectl
 from kprov.verify.objects import SERVICE
 from kprov.verify.world import World
-
 from tests.unit.factories import make_spec
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -137,7 +136,7 @@ def world(
         kubectl=kubectl,
         namespace="kprov-verify-test",
         system=system_state(system if system is not None else recorded("system")),
-        test=test_state(test if test is not None else recorded("test"), SERVICE),
+        test=namespace_state(test if test is not None else recorded("test"), SERVICE),
         answers=answers or {},
         unreachable=unreachable or {},
     )

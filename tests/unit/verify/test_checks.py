@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from kprov.verify.asking import Answer, Question
 from kprov.verify.check import Check
 from kprov.verify.checks import network_policy
 from kprov.verify.run import CHECKS, _ask_host, _first_questions
 from kprov.verify.world import World
-
 from tests.unit.factories import make_spec
 from tests.unit.verify.fakes import Item, good_answer, pod_of, recorded, unready, world
 

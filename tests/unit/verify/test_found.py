@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kprov.verify.found import system_state, test_state
-
+from kprov.verify.found import namespace_state, system_state
 from tests.unit.verify.fakes import pod_of, recorded, unready
 
 
@@ -16,7 +15,7 @@ def test_recorded_cluster_is_understood() -> None:
 
 
 def test_recorded_test_namespace_is_understood() -> None:
-    state = test_state(recorded("test"), "target")
+    state = namespace_state(recorded("test"), "target")
     assert sorted(state.of_app("probe")) == sorted(state.of_app("target")) == ["cp1", "w1", "w2"]
     assert state.service_ip.startswith("10.96.")
     assert 30000 <= state.node_port <= 32767
@@ -29,7 +28,7 @@ def test_why_a_pod_waits_comes_from_its_container() -> None:
     unready(pod)
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
     pod["status"]["containerStatuses"] = [{"name": "agnhost", "state": waiting}]
-    found = test_state(items, "target").of_app("target")["w1"]
+    found = namespace_state(items, "target").of_app("target")["w1"]
     assert not found.ready
     assert found.hopeless
     assert found.why == "ImagePullBackOff: Back-off pulling image"
@@ -54,7 +53,7 @@ def test_why_a_sandbox_is_not_made_comes_from_the_newest_event() -> None:
                 "involvedObject": {"kind": "Pod", "name": pod["metadata"]["name"]},
             }
         )
-    found = test_state(items, "target").of_app("probe")["w2"]
+    found = namespace_state(items, "target").of_app("probe")["w2"]
     assert found.why == "ContainerCreating: failed to setup network: no podCIDR"
     assert not found.hopeless
 
@@ -63,7 +62,9 @@ def test_pod_that_no_kubelet_has_touched_says_so() -> None:
     items = recorded("test")
     pod = pod_of(items, "target", "w2")
     pod["status"] = {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}]}
-    assert test_state(items, "target").of_app("target")["w2"].why == "Pending: the kubelet has not begun to start it"
+    assert (
+        namespace_state(items, "target").of_app("target")["w2"].why == "Pending: the kubelet has not begun to start it"
+    )
 
 
 def test_unscheduled_pod_of_a_daemon_set_belongs_to_the_node_it_is_meant_for() -> None:
@@ -75,13 +76,13 @@ def test_unscheduled_pod_of_a_daemon_set_belongs_to_the_node_it_is_meant_for() -
         "phase": "Pending",
         "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}],
     }
-    assert test_state(items, "target").of_app("target")["w2"].why == f"Unschedulable: {message}"
+    assert namespace_state(items, "target").of_app("target")["w2"].why == f"Unschedulable: {message}"
 
 
 def test_pod_that_is_being_deleted_does_not_count() -> None:
     items = recorded("test")
     pod_of(items, "target", "w1")["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert "w1" not in test_state(items, "target").of_app("target")
+    assert "w1" not in namespace_state(items, "target").of_app("target")
 
 
 def test_node_that_never_reported_is_not_ready() -> None:

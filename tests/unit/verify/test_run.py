@@ -6,12 +6,12 @@ import json
 import time
 
 import pytest
+
 from kprov.errors import CheckError, ConnectError
 from kprov.ui.progress import NoProgress
 from kprov.verify.asking import Answer
 from kprov.verify.objects import OWNER
 from kprov.verify.run import Request, Verified, verify
-
 from tests.unit.factories import make_spec
 from tests.unit.verify.fakes import FakeShell, Item, good_answer, recorded
 
