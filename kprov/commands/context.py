@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
-from kprov.errors import ConnectError, PreflightError, Problem
+from kprov.errors import ConnectError, InputError, PreflightError, Problem
 from kprov.remote.state import ProbeResult, Unreachable
 from kprov.spec.cluster import ClusterSpec
 from kprov.ui.progress import NoProgress, Progress
@@ -37,8 +38,19 @@ def observe(options: Options) -> Observed:
     from kprov.spec.load import load
 
     loaded = load(options.inventory)
+    _refuse_strangers(loaded.spec, options.limit)
     states = probe(loaded.spec.hosts, accept_new_host_keys=options.accept_new_host_keys)
     return Observed(loaded.spec, states, loaded.warnings)
+
+
+def _refuse_strangers(spec: ClusterSpec, names: Sequence[str]) -> None:
+    """--limit with a misspelt name must not look like "nothing to do"."""
+    known = [host.name for host in spec.hosts]
+    for name in names:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"its hosts: {', '.join(known[:10])}"
+            raise InputError(f"--limit {name}: the inventory has no such host", hint=hint)
 
 
 def judge(observed: Observed) -> Sequence[Problem]:

@@ -37,4 +37,9 @@ def extra_vars(plan: Plan, lock: dict[str, Any]) -> dict[str, Any]:
 
 def _facts(state: HostState) -> dict[str, Any]:
     """What roles may read of the probe, so that no play gathers facts."""
-    return {"arch": state.arch, "missing_commands": list(state.missing_commands), "joined": state.cluster.joined}
+    return {
+        "arch": state.arch,
+        "os_family": state.os.family,
+        "missing_commands": list(state.missing_commands),
+        "joined": state.cluster.joined,
+    }

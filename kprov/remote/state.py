@@ -15,6 +15,14 @@ class OperatingSystem:
     pretty_name: str
     id_like: tuple[str, ...] = ()
 
+    @property
+    def family(self) -> str:
+        """debian, redhat (as in os_packages), or the distribution's own id."""
+        names = {self.id, *self.id_like}
+        if names & {"debian", "ubuntu"}:
+            return "debian"
+        return "redhat" if names & {"rhel", "fedora", "centos"} else self.id
+
 
 @dataclass(frozen=True)
 class Listener:

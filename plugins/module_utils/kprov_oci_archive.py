@@ -38,7 +38,7 @@ class Layout:
             entries.append(entry)
         index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
         stream = _Hashing(file)
-        with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT, bufsize=CHUNK) as archive:
+        with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT, copybufsize=CHUNK) as archive:
             _add(archive, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
             _add(archive, "index.json", json.dumps(index).encode())
             for digest in dict.fromkeys(blob for entry in entries for blob in self._blobs(entry["digest"])):
@@ -83,12 +83,16 @@ class Layout:
 
 
 class _Hashing(io.RawIOBase):
-    """A file that hashes what passes through it."""
+    """A file, or a pipe, that hashes what passes through it."""
 
     def __init__(self, file) -> None:
         super().__init__()
         self._file = file
+        self._position = 0
         self.digest = hashlib.sha256()
+
+    def tell(self) -> int:
+        return self._position
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
@@ -97,6 +101,7 @@ class _Hashing(io.RawIOBase):
 
     def write(self, data) -> int:
         self.digest.update(data)
+        self._position += len(data)
         return self._file.write(data)
 
 

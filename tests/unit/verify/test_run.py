@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import pytest
@@ -13,7 +14,7 @@ from kprov.verify.asking import Answer
 from kprov.verify.objects import OWNER
 from kprov.verify.run import Request, Verified, verify
 from tests.unit.factories import make_spec
-from tests.unit.verify.fakes import FakeShell, Item, good_answer, recorded
+from tests.unit.verify.fakes import FakeShell, Item, good_answer, pod_of, recorded, unready
 
 ME = "controller-1"
 
@@ -113,6 +114,23 @@ def test_dead_worker_is_named() -> None:
     done = run(FakeShell(dead={"w1"}))
     row = next(r for r in done.checks[1].hosts if r.host == "w1")
     assert "no answer" in row.message
+
+
+def test_after_a_change_pods_get_time_to_become_ready() -> None:
+    system = recorded("system")
+    unready(pod_of(system, "coredns"))
+    shell = FakeShell(system=system)
+    threading.Timer(0.5, lambda: setattr(shell, "system", recorded("system"))).start()
+    assert all(check.ok for check in run(shell, settle=30.0).checks)
+
+
+def test_nobody_waits_for_a_node_that_is_gone() -> None:
+    system = recorded("system")
+    unready(next(i for i in system if i["kind"] == "Node" and i["metadata"]["name"] == "w1"), "NodeStatusUnknown")
+    unready(pod_of(system, "kube-proxy", "w1"))
+    started = time.monotonic()
+    assert [c.id for c in run(FakeShell(system=system), settle=30.0).checks if not c.ok] == ["nodes", "system-pods"]
+    assert time.monotonic() - started < 15
 
 
 def test_node_that_the_inventory_has_not_is_a_warning() -> None:
