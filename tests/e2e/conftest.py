@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
-@pytest.fixture(scope="session")
-def make_lab() -> Iterator[MakeLab]:
-    """A function that makes a lab: make_lab("kill", control_planes=1, workers=1)."""
+@contextmanager
+def labs() -> Iterator[MakeLab]:
+    """A function that makes labs; they are gone when the context ends."""
     with ExitStack() as stack:
 
         def make(purpose: str, control_planes: int = 1, workers: int = 2) -> LabCluster:
@@ -36,9 +36,17 @@ def make_lab() -> Iterator[MakeLab]:
         yield make
 
 
+@pytest.fixture(scope="module")
+def make_lab() -> Iterator[MakeLab]:
+    """make_lab("kill", control_planes=1, workers=1). A module's labs end with it: idle clusters cost CPU, too."""
+    with labs() as make:
+        yield make
+
+
 @pytest.fixture(scope="session")
-def cluster(make_lab: MakeLab) -> LabCluster:
+def cluster() -> Iterator[LabCluster]:
     """A converged cluster of one control plane and two workers. Tests that change it put it back by `up`."""
-    lab = make_lab("main")
-    lab.up()
-    return lab
+    with labs() as make:
+        lab = make("main")
+        lab.up()
+        yield lab

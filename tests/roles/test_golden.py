@@ -75,7 +75,6 @@ def test_kubeadm_accepts_its_configuration(case: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="roles/control_plane: indent(2) leaves the first line of etcd's arguments alone")
 def test_etcd_arguments_render_to_yaml() -> None:
     files = render("control_plane", {"control_plane_etcd_args": {"quota-backend-bytes": 1}})
     list(yaml.safe_load_all(files["/etc/kubernetes/kubeadm.yaml"]["text"]))
