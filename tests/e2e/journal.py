@@ -26,7 +26,9 @@ class RunningUp:
         self._before = self._present()
         argv = [sys.executable, "-m", "kprov", "up", str(lab.inventory), "--yes", "-o", "json", *arguments]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
+        self._process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, preexec_fn=_hear_ctrl_c
+        )
 
     def __enter__(self) -> RunningUp:
         return self
@@ -77,3 +79,8 @@ class RunningUp:
             lines = journal.read_text().splitlines() if journal.exists() else []
             return [json.loads(line) for line in lines if line.endswith("}")]
         return []
+
+
+def _hear_ctrl_c() -> None:
+    """A shell that runs the tests in the background has them ignore SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
