@@ -78,7 +78,7 @@ def up(options: Options, how: UpOptions, console: Console) -> Result:
     verified = None
     if how.verify and not how.check and not options.limit and not how.only and not plan.blocked:
         verified = verify_spec(observed.spec, options, settle=SETTLE_SECONDS)
-    return _report(observed, plan, done, problems, started, verified)
+    return _report(observed, plan, done, problems, started, verified, how.check)
 
 
 def phase_error(done: Converged) -> PhaseError:
@@ -108,6 +108,7 @@ def _report(
     problems: Sequence[Problem],
     started: float,
     verified: Result | None = None,
+    check: bool = False,
 ) -> Result:
     left_out = {
         **{n: u.message for n, u in plan.unreachable.items()},
@@ -116,6 +117,7 @@ def _report(
     complete = not left_out and not plan.blocked
     data: dict[str, Any] = {
         "cluster": observed.spec.name,
+        "check": check,
         "changed": len(done.changed),
         "changed_hosts": sorted(done.changed),
         "module_calls": dict(sorted(done.calls.items())),
@@ -142,7 +144,8 @@ def _render(console: Console, data: dict[str, Any]) -> None:
     if not data["plan"]["steps"]:
         console.print(f"{name}: nothing to change ({seconds} s)")
     else:
-        console.print(f"{name}: {data['changed']} hosts changed in {seconds} s; log {data['log']}")
+        what = "would change (nothing was)" if data["check"] else "changed"
+        console.print(f"{name}: {data['changed']} hosts {what} in {seconds} s; log {data['log']}", soft_wrap=True)
     for blocked in data["plan"]["blocked"]:
         console.print(f"  not done: {blocked['phase']} on {blocked['host']}: {blocked['why']}")
     for host, why in data["left_out"].items():
