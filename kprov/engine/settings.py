@@ -21,7 +21,12 @@ def ansible_cfg(hosts: int, *, accept_new_host_keys: bool) -> str:
     cores = os.cpu_count() or 1
     # A fork per host; beyond 20 on a small controller they only wait for each other.
     forks = max(1, min(hosts, 50 if cores > 2 else 20))
-    new_keys = "accept-new" if accept_new_host_keys else "yes"
+    # Hundreds of megabytes go to each node: AES-GCM takes half the time of OpenSSH's first choice, chacha20-poly1305.
+    # The same ciphers as its default, in another order.
+    ciphers = (
+        "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr"
+    )
+    host_keys = f"-o StrictHostKeyChecking={'accept-new' if accept_new_host_keys else 'yes'}"
     return f"""[defaults]
 forks = {forks}
 gathering = explicit
@@ -45,7 +50,7 @@ lookup_plugins = {root / "plugins/lookup"}
 pipelining = True
 
 [ssh_connection]
-ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o StrictHostKeyChecking={new_keys} -o ConnectTimeout=10
+ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o ConnectTimeout=10 -o Ciphers={ciphers} {host_keys}
 control_path_dir = {control_sockets()}
 """
 

@@ -108,8 +108,9 @@ class ActionModule(ActionBase):
                 if entry["name"] in missing["files"]:
                     self._send(os.path.join(bundle, entry["variants"][arch]["url"]), f"{staging}/{entry['name']}")
             images = {i["source"]: i["ref"] for i in wanted["images"].get(arch, []) if i["source"] in missing["images"]}
-            archive = self._send_images(images, arch, bundle, f"{staging}/{ARCHIVE}") if images else None
-            return self._module({**wanted, "mode": "install", "staging": staging, "archive": archive})
+            if images:
+                self._send_images(images, arch, bundle, f"{staging}/{ARCHIVE}")
+            return self._module({**wanted, "mode": "install", "staging": staging})
         except BaseException:
             self._low_level_execute_command(f"rm -rf -- {shlex.quote(staging)}", sudoable=False)
             raise
@@ -119,12 +120,12 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"{local} is missing: the bundle is incomplete")
         send_file(self._connection, local, remote)
 
-    def _send_images(self, images: dict[str, str], arch: str, bundle: str, remote: str) -> str:
-        """Send one archive of images (reference in the bundle to reference on the node); returns its sha256."""
+    def _send_images(self, images: dict[str, str], arch: str, bundle: str, remote: str) -> None:
+        """Send one archive of images (reference in the bundle to reference on the node)."""
         layout = Layout(os.path.join(bundle, "images"))
         write = partial(layout.write_archive, images=images, arch=arch)
         # Ansible removes its local temporary directory at the end of the run.
-        return send_stream(self._connection, write, remote, os.path.join(constants.DEFAULT_LOCAL_TMP, "kprov"))
+        send_stream(self._connection, write, remote, os.path.join(constants.DEFAULT_LOCAL_TMP, "kprov"))
 
     def _remote(self, command: str) -> str:
         """Output of a command that runs as the connecting user."""

@@ -31,10 +31,9 @@ class ImageStore:
         finished = self._finished()
         return [image for image in wanted if not self._is_there(image, present, finished)]
 
-    def import_archive(self, path: str, images: list[dict]) -> None:
+    def import_archive(self, path: str) -> None:
         """Import an OCI archive; the kubelet's image garbage collection then leaves its images alone."""
-        self._run([*self._ctr, "images", "import", "--local", path], "importing the images")
-        self._pin(images)
+        self._run([*self._ctr, "images", "import", "--local", "--label", f"{PIN}=pinned", path], "importing the images")
 
     def pull(self, images: list[dict]) -> None:
         """Let the runtime pull each image from its registry (or the mirrors that the runtime's configuration names)."""

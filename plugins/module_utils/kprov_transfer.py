@@ -29,23 +29,23 @@ def send_file(connection, path: str, remote: str) -> None:
     _check(done.returncode, done.stderr, remote)
 
 
-def send_stream(connection, write: Callable[[BinaryIO], str], remote: str, directory: str) -> str:
-    """Send what write(file) writes; returns what it returns. directory: for connections that take only files."""
+def send_stream(connection, write: Callable[[BinaryIO], None], remote: str, directory: str) -> None:
+    """Send what write(file) writes. directory: for connections that take only files."""
     command = _ssh(connection, remote)
     if command is None:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=directory) as file:
-            result = write(file)
+            write(file)
             file.flush()
             connection.put_file(file.name, remote)
-        return result
+        return
     with tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr)
         try:
-            result = write(process.stdin)
+            write(process.stdin)
             process.stdin.close()
         except BrokenPipeError:
-            result = ""  # the exit code tells
+            pass  # the exit code tells
         except BaseException:
             process.kill()
             process.wait()
@@ -53,7 +53,6 @@ def send_stream(connection, write: Callable[[BinaryIO], str], remote: str, direc
         code = process.wait()
         stderr.seek(0)
         _check(code, stderr.read(), remote)
-    return result
 
 
 def _ssh(connection, remote: str) -> list | None:

@@ -89,17 +89,13 @@ def missing_images(wanted: Wanted, store: ImageStore, check_mode: bool) -> list[
         return wanted.images
 
 
-def check_staged(artifacts: list[FileArtifact], staging: str, archive: str | None) -> None:
-    """Hash what the controller sent, all of it, before anything is installed."""
-    names = [artifact.name for artifact in artifacts] + ([ARCHIVE] if archive else [])
+def check_staged(artifacts: list[FileArtifact], staging: str) -> None:
+    """Hash the files that the controller sent, all of them, before anything is installed; containerd hashes images."""
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        digests = dict(pool.map(lambda name: (name, kprov_fs.sha256(os.path.join(staging, name))), names))
-    for artifact in artifacts:
-        if digests[artifact.name] != artifact.sha256:
-            raise wrong_digest(artifact, f"{artifact.url} of the bundle", digests[artifact.name])
-    if archive and digests[ARCHIVE] != archive:
-        got = digests[ARCHIVE]
-        raise ArtifactError(f"the image archive arrived damaged (sha256 {got}, sent {archive}); nothing was installed")
+        digests = list(pool.map(lambda artifact: kprov_fs.sha256(os.path.join(staging, artifact.name)), artifacts))
+    for position, artifact in enumerate(artifacts):
+        if digests[position] != artifact.sha256:
+            raise wrong_digest(artifact, f"{artifact.url} of the bundle", digests[position])
 
 
 def take_over(staging: str) -> str:
@@ -137,7 +133,6 @@ def main() -> None:
             "images": {"type": "dict", "default": {}},
             "mode": {"type": "str", "choices": ["query", "install", "fetch"], "required": True},
             "staging": {"type": "path"},
-            "archive": {"type": "str"},
             "bin_dir": {"type": "path", "required": True},
             "runtime": {"type": "str", "required": True},
         },
@@ -172,14 +167,14 @@ def run(params: dict, check_mode: bool) -> dict:
             return {"changed": False, "changes": changes, "missing": missing, "arch": wanted.arch}
         if params["mode"] == "install":
             staging = take_over(params["staging"])
-            check_staged(files, staging, params["archive"])
+            check_staged(files, staging)
             staged = {artifact.name: os.path.join(staging, artifact.name) for artifact in files}
         else:
             staging = new_staging() if files else None
             staged = download(files, staging) if files else {}
         done = [artifact.install(staged[artifact.name], record) for artifact in files]
         if images and params["mode"] == "install":
-            store.import_archive(os.path.join(staging, ARCHIVE), images)
+            store.import_archive(os.path.join(staging, ARCHIVE))
         else:
             store.pull(images)
         if images:

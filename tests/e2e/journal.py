@@ -27,7 +27,12 @@ class RunningUp:
         argv = [sys.executable, "-m", "kprov", "up", str(lab.inventory), "--yes", "-o", "json", *arguments]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, preexec_fn=_hear_ctrl_c
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - no other thread runs
         )
 
     def __enter__(self) -> RunningUp:

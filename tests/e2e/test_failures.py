@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kprov.errors import ExitCode
 from kprov.lab import lab as labs
@@ -99,6 +100,28 @@ def test_small_disk_is_refused_before_anything_is_installed(lab: LabCluster) -> 
         assert_nothing_was_touched(lab)
     finally:
         lab.ssh("w1", "umount /var/lib/containerd")
+
+
+def test_damaged_image_of_a_bundle_is_refused_and_a_whole_one_repairs_it(lab: LabCluster, tmp_path: Path) -> None:
+    variables = yaml.safe_load((lab.inventory.parent / "group_vars" / "all.yml").read_text())
+    bundle = tmp_path / "bundle"
+    subprocess.run(
+        ["cp", "-al", variables["artifacts_bundle"], bundle], check=True
+    )  # hard links: a copy without its size
+    blob = max((bundle / "images" / "blobs" / "sha256").iterdir(), key=lambda path: path.stat().st_size)
+    content = bytearray(blob.read_bytes())
+    content[len(content) // 2] ^= 1
+    blob.unlink()
+    blob.write_bytes(content)
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars" / "all.yml").write_text(yaml.safe_dump({**variables, "artifacts_bundle": str(bundle)}))
+    (tmp_path / "inventory.ini").write_text(lab.inventory.read_text())
+    phases = [word for name in ("os", "container_runtime", "kubernetes") for word in ("--only", name)]
+    done = kprov("up", str(tmp_path / "inventory.ini"), "--yes", *phases)
+    assert done.exit_code == ExitCode.PHASE, done.stderr
+    assert blob.name in done.stderr, done.stderr
+    repaired = lab.kprov("up", "--yes", *phases)
+    assert repaired.exit_code == ExitCode.OK, repaired.stderr
 
 
 def test_disk_that_fills_up_on_the_way_stops_one_worker_and_is_resumed(lab: LabCluster) -> None:

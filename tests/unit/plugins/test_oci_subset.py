@@ -41,9 +41,8 @@ def layout(tmp_path: Path) -> Path:
 
 def archive(layout: Path, images: dict[str, str]) -> tuple[list[str], dict, bytes]:
     file = io.BytesIO()
-    sha256 = Layout(str(layout)).write_archive(file, images, "amd64")
+    Layout(str(layout)).write_archive(file, images, "amd64")
     data = file.getvalue()
-    assert sha256 == hashlib.sha256(data).hexdigest()
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         index = json.load(tar.extractfile("index.json"))  # type: ignore[arg-type]
         return tar.getnames(), index, data
@@ -63,13 +62,6 @@ def test_images_get_the_names_of_the_own_registry(layout: Path) -> None:
 
 def test_same_images_give_the_same_archive(layout: Path) -> None:
     assert archive(layout, {"r/a:1": "r/a:1"})[2] == archive(layout, {"r/a:1": "r/a:1"})[2]
-
-
-def test_damaged_blob_is_named(layout: Path) -> None:
-    digest = hashlib.sha256(b"base").hexdigest()
-    (layout / "blobs/sha256" / digest).write_bytes(b"bass")
-    with pytest.raises(LayoutError, match=f"{digest} is damaged"):
-        archive(layout, {"r/a:1": "r/a:1"})
 
 
 def test_missing_image_and_missing_blob_are_named(layout: Path) -> None:
