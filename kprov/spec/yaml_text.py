@@ -27,6 +27,14 @@ def comment(text: str, indent: str = "") -> str:
     return textwrap.fill(text, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
 
 
+class _Indented(yaml.SafeDumper):
+    """Indents lists below their key, as ansible-lint wants it."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, indentless=False)
+
+
 def _dump(value: Any, *, flow: bool) -> str:
-    text = yaml.safe_dump(value, default_flow_style=flow, sort_keys=False, allow_unicode=True, width=10_000)
+    options: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 10_000}
+    text = str(yaml.dump(value, Dumper=_Indented, default_flow_style=flow, **options))
     return text.removesuffix("\n").removesuffix("\n...")

@@ -38,7 +38,7 @@ def test_only_the_default_of_ip_refers_to_other_variables() -> None:
 
 
 def test_defaults_are_not_shared() -> None:
-    declaration = declarations()["os_packages"]
+    declaration = declarations()["os_kernel_modules"]
     declaration.fresh_default().append("nginx")
     assert "nginx" not in declaration.fresh_default()
 
