@@ -77,7 +77,7 @@ class LabCluster:
 
 UNTOUCHED = """
 find /etc /usr/local/bin /opt/cni /var/lib/kprov -xdev -type f ! -name mtab ! -path '*/etc/cni/net.d/*' \
-  ! -path /var/lib/kprov/lock.json -exec sha256sum {} + | sort -k2
+  ! -path /var/lib/kprov/lock.json ! -path '/var/lib/kprov/units/*' -exec sha256sum {} + | sort -k2
 for unit in containerd kubelet; do systemctl show -p MainPID -p InvocationID $unit; done
 crictl ps --no-trunc -q | sort
 """
