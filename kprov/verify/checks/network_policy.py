@@ -18,9 +18,8 @@ TITLE = "NetworkPolicies are enforced on every node"
 HINT = "the network plugin enforces policies on the node of the pod that is protected: look at its log there"
 EFFECTIVE = 20.0  # seconds a policy may take; kube-router needs about 4
 SILENT = 2.0  # seconds without an answer that count as blocked
-# Seconds until the friend is let in: blocking takes effect first, the set of allowed addresses follows. On a node
-# that had joined a minute ago 5 s were not enough.
-LET_IN = 20.0
+# Seconds until the friend is let in. On a node that has just joined: kube-router's routes-sync-period, and some.
+LET_IN = 45.0
 
 
 def why_not(world: World) -> str | None:
