@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +12,11 @@ import pytest
 from tests.e2e.cluster import LabCluster, kprov, lab_name
 
 MakeLab = Callable[..., LabCluster]
+
+
+def pytest_configure() -> None:
+    """What the tests start can be interrupted: a shell's background job ignores SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

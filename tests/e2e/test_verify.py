@@ -144,15 +144,12 @@ def test_policy_that_nobody_enforces_is_red_on_that_node(cluster: Cluster) -> No
     }
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [elsewhere]}}
     patch = {"spec": {"template": {"spec": {"affinity": {"nodeAffinity": required}}}}}
-    change = ("-n", "kube-system", "patch", "daemonset", "kube-router", "--type")
-    wait = ("-n", "kube-system", "rollout", "status", "daemonset", "kube-router", "--timeout=120s")
-    cluster.kubectl(*change, "merge", "-p", json.dumps(patch))
+    cluster.kubectl("-n", "kube-system", "patch", "daemonset", "kube-router", "--type=merge", "-p", json.dumps(patch))
     try:
-        cluster.kubectl(*wait)
+        cluster.kubectl("-n", "kube-system", "rollout", "status", "daemonset", "kube-router", "--timeout=120s")
         done = cluster.kprov("verify")
     finally:
-        cluster.kubectl(*change, "json", "-p", '[{"op": "remove", "path": "/spec/template/spec/affinity"}]')
-        cluster.kubectl(*wait)
+        cluster.up()
     assert red(done)["network-policy"] == {"w1"}
     assert red(done)["system-pods"] == {"w1"}
 
