@@ -21,6 +21,10 @@ class Kubectl:
     def __init__(self, bin_dir: str) -> None:
         self._command = [os.path.join(bin_dir, "kubectl"), "--kubeconfig", KUBECONFIG]
 
+    def has_cluster(self) -> bool:
+        """False on a node where kubectl or the administrator's kubeconfig is not there yet."""
+        return os.path.exists(self._command[0]) and os.path.exists(KUBECONFIG)
+
     def run(self, *arguments: str, stdin: str = "", timeout: float = 60) -> str:
         """Output of kubectl; KubectlError with what it said if it fails."""
         what = " ".join(["kubectl", *arguments])

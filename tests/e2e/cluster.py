@@ -72,12 +72,18 @@ class LabCluster:
 
     def snapshot(self, *nodes: str) -> dict[str, str]:
         """What must not change on a node that is not touched: hashes of files, PIDs, container ids."""
-        return {node: self.ssh(node, UNTOUCHED) for node in nodes}
+        return {node: self.ssh(node, FILES + PROCESSES) for node in nodes}
+
+    def files(self, *nodes: str) -> dict[str, str]:
+        """The part of a snapshot that a node without Kubernetes has, too."""
+        return {node: self.ssh(node, FILES) for node in nodes}
 
 
-UNTOUCHED = """
+FILES = """
 find /etc /usr/local/bin /opt/cni /var/lib/kprov -xdev -type f ! -name mtab ! -path '*/etc/cni/net.d/*' \
-  ! -path /var/lib/kprov/lock.json ! -path '/var/lib/kprov/units/*' -exec sha256sum {} + | sort -k2
+  ! -path /var/lib/kprov/lock.json ! -path '/var/lib/kprov/units/*' -exec sha256sum {} + 2>/dev/null | sort -k2
+"""
+PROCESSES = """
 for unit in containerd kubelet; do systemctl show -p MainPID -p InvocationID $unit; done
 crictl ps --no-trunc -q | sort
 """

@@ -32,7 +32,6 @@ class RunningUp:
             stdout=pipe,
             stderr=pipe,
             text=True,
-            preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - no other thread runs
         )
 
     def __enter__(self) -> RunningUp:
@@ -84,8 +83,3 @@ class RunningUp:
             lines = journal.read_text().splitlines() if journal.exists() else []
             return [json.loads(line) for line in lines if line.endswith("}")]
         return []
-
-
-def _hear_ctrl_c() -> None:
-    """A shell that runs the tests in the background has them ignore SIGINT, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)

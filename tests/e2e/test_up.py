@@ -18,6 +18,14 @@ def fresh(make_lab: MakeLab) -> LabCluster:
     return make_lab("up")
 
 
+def test_check_of_a_first_install_goes_through_and_changes_nothing(fresh: LabCluster) -> None:
+    before = fresh.files("cp1", "w1")
+    done = fresh.up("--check")
+    assert done.data["changed"] == 3
+    assert fresh.files("cp1", "w1") == before
+    assert fresh.kprov("plan").exit_code == 2
+
+
 def test_first_up_makes_a_cluster_with_few_module_calls(fresh: LabCluster) -> None:
     done = fresh.up()
     assert done.data["changed"] == 3
