@@ -23,6 +23,9 @@ KIND = "kprov.artifacts/v1"
 # A release says one version for these three; they are separate files.
 KUBERNETES_FILES = ("kubeadm", "kubelet", "kubectl")
 
+# container_runtime -> the components that only its nodes install.
+RUNTIME_COMPONENTS: Mapping[str, tuple[str, ...]] = {"containerd": ("containerd", "runc"), "docker": ("cri-dockerd",)}
+
 Arch = Literal["amd64", "arm64"]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -108,10 +111,19 @@ class Manifest(_Model):
             f"{name} {version} for {arch} is not in the manifest", hint=f"of {name} there is: {there or 'nothing'}"
         )
 
-    def release_files(self, kubernetes: str, arch: str) -> tuple[FileEntry, ...]:
-        """Every file of a release, `kubernetes` standing for kubeadm, kubelet and kubectl."""
+    def components(self, kubernetes: str, runtimes: Collection[str] = ("containerd",)) -> Mapping[str, str]:
+        """Component name -> version of a release, without what only nodes with other runtimes install."""
+        not_wanted = {
+            name for runtime, names in RUNTIME_COMPONENTS.items() if runtime not in runtimes for name in names
+        }
+        return {name: version for name, version in self.release(kubernetes).items() if name not in not_wanted}
+
+    def release_files(
+        self, kubernetes: str, arch: str, runtimes: Collection[str] = ("containerd",)
+    ) -> tuple[FileEntry, ...]:
+        """The files that nodes with these runtimes install; `kubernetes` stands for kubeadm, kubelet and kubectl."""
         found: list[FileEntry] = []
-        for component, version in self.release(kubernetes).items():
+        for component, version in self.components(kubernetes, runtimes).items():
             names = KUBERNETES_FILES if component == "kubernetes" else (component,)
             found += [self.file(name, version, arch) for name in names]
         return tuple(found)

@@ -32,6 +32,7 @@ ARCHIVES = {
     "containerd": "bin/",
     "crictl": "",
     "cni-plugins": "",
+    "cri-dockerd": "cri-dockerd/",
     "etcd": "etcd-v{version}-linux-{arch}/",
 }
 
@@ -53,16 +54,19 @@ class Contents:
         return list({entry.title: entry for entry in (*self.images.values(), *self.files.values())}.values())
 
 
-def build_bundle(kubernetes: Sequence[str], progress: Progress, cache: Path | None = None) -> Path:
+def build_bundle(
+    kubernetes: Sequence[str], progress: Progress, cache: Path | None = None, runtime: str = "containerd"
+) -> Path:
     """The directory of a bundle for these Kubernetes versions ("1.36" or "1.36.3") and this machine's architecture.
 
     cache: directory, by default `~/.cache/kprov`. What is there already is not built again; all from nothing takes
-    about 11 minutes on two cores, and a second version 4 more.
+    about 11 minutes on two cores, and a second version 4 more. runtime: the container_runtime of the nodes; docker adds
+    6 minutes for cri-dockerd.
     Raises LabError: a tool or the network is missing, the lab has no such version, Go failed.
     """
     versions = list(dict.fromkeys(kubernetes_version(version) for version in kubernetes))
     go = toolchain()
-    contents = plan_contents(project_manifest(), versions, go["GOARCH"])
+    contents = plan_contents(project_manifest(), versions, go["GOARCH"], runtime)
     store = Cache(cache or cache_home())
     with store.locked(progress):
         built = {entry.title: build(entry, store, go, progress) for entry in contents.components()}
@@ -78,14 +82,14 @@ def build_bundle(kubernetes: Sequence[str], progress: Progress, cache: Path | No
     return target
 
 
-def plan_contents(manifest: Manifest, versions: Sequence[str], arch: str) -> Contents:
+def plan_contents(manifest: Manifest, versions: Sequence[str], arch: str, runtime: str = "containerd") -> Contents:
     """Which files and images the releases need and which component each comes from. Raises LabError, ArtifactError."""
     releases: dict[str, dict[str, str]] = {}
     files: dict[FileEntry, Component] = {}
     wanted_images: dict[str, ImageEntry] = {}
     for kubernetes in versions:
         release = releases[kubernetes] = {}
-        for name, version in manifest.release(kubernetes).items():
+        for name, version in manifest.components(kubernetes, (runtime,)).items():
             entry = component(name, version)
             release[name] = entry.version
             for file_name in KUBERNETES_FILES if name == "kubernetes" else (name,):
