@@ -75,9 +75,10 @@ def systemd():
 
 @pytest.fixture
 def module(plugin, systemd, monkeypatch):
-    module = plugin("modules", "kprov_units")
-    monkeypatch.setattr(module, "run", systemd.run)
-    return module
+    from ansible.module_utils import kprov_systemd
+
+    monkeypatch.setattr(kprov_systemd, "run", systemd.run)
+    return plugin("modules", "kprov_units")
 
 
 def unit(name="a.service", **values):
