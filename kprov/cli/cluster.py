@@ -93,7 +93,9 @@ def verify(
     accept_new_host_keys: AcceptNewHostKeys = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Prove that the cluster works: nodes, pods, DNS, traffic between all nodes, Services, NetworkPolicy, logs, exec.
+    """Prove that the cluster works, from every node.
+
+    Nodes, system pods, DNS, traffic between all pairs of nodes, Services, NetworkPolicy, logs, exec.
 
     Exit code 0: all green, 2: something is red. Cleans up after itself.
 
@@ -135,7 +137,9 @@ def kubeconfig(
     accept_new_host_keys: AcceptNewHostKeys = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Fetch the admin kubeconfig and merge it into yours; the context has the cluster's name.
+    """Fetch the admin kubeconfig and merge it into yours.
+
+    The context has the cluster's name.
 
     Example: kprov kubeconfig inventory.ini --use-context
     """

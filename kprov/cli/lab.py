@@ -12,7 +12,7 @@ from kprov.cli.options import Format, Output
 
 lab_app = typer.Typer(
     no_args_is_help=True,
-    help="Real nodes on this machine (containers with systemd and SSH), to try kprov on. Needs a Docker Engine.",
+    help="Nodes in containers, to try kprov on this machine.\n\nThey have systemd and SSH. Needs a Docker Engine.",
 )
 
 Name = Annotated[str, typer.Option("--name", help="Name of the lab; several can run side by side.")]

@@ -66,7 +66,8 @@ def kubeconfig(
         "backup": str(backup) if backup else None,
         "current_context": merged.current,
     }
-    return Result("kubeconfig", data, lambda console: _render(console, data), loaded.warnings)
+    kubectl = "kubectl" if path == files.default_path().expanduser() else f"kubectl --kubeconfig {path}"
+    return Result("kubeconfig", data, lambda console: _render(console, data, kubectl), loaded.warnings)
 
 
 def fetch(spec: ClusterSpec, connections: Connections) -> tuple[Host, str]:
@@ -116,15 +117,14 @@ def expires(mine: files.Access) -> str | None:
     return certificate.not_valid_after_utc.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _render(console: Console, data: dict[str, Any]) -> None:
+def _render(console: Console, data: dict[str, Any], kubectl: str) -> None:
     done = "updated" if data["backup"] else "written" if data["changed"] else "has it already"
-    command = "kubectl"
     if data["current_context"] != data["context"]:
-        command = f"kubectl --context {data['context']}"
+        kubectl += f" --context {data['context']}"
     lines: Sequence[str] = [
         f"{data['path']} {done}: context {data['context']}, server {data['server']}, valid until {data['expires']}",
         *([f"what was there before: {data['backup']}"] if data["backup"] else []),
-        f"try: {command} get nodes",
+        f"try: {kubectl} get nodes",
     ]
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)

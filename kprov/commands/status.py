@@ -199,13 +199,12 @@ def _render(console: Console, data: dict[str, Any]) -> None:
 
 
 def _phases(phases: Mapping[str, Mapping[str, Any]]) -> str:
-    """Fine phases as a number, the others by name: "5 applied; drift: os (/etc/x differs)"."""
-    applied = [name for name, phase in phases.items() if phase["state"] == "applied"]
-    words = [f"{len(applied)} applied"] if applied else []
-    words += [
-        f"{phase['state']}: {name}{_drift(phase['drift'])}" for name, phase in phases.items() if name not in applied
-    ]
-    return "; ".join(words)
+    """Fine phases as a number, the others by name: "5 applied; drift: os (/etc/x differs); missing: kubelet"."""
+    named: dict[str, list[str]] = {}
+    for name, phase in phases.items():
+        named.setdefault(phase["state"], []).append(name + _drift(phase["drift"]))
+    words = [f"{len(named.pop('applied'))} applied"] if "applied" in named else []
+    return "; ".join([*words, *(f"{state}: {', '.join(names)}" for state, names in named.items())])
 
 
 def _drift(drift: Sequence[Mapping[str, str]]) -> str:

@@ -14,6 +14,7 @@ from kprov.verify.shell import Shell
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
 ANSWER_SECONDS = 10  # what an API server gets for one answer
+NOT_FOUND = 127  # exit code of a shell that does not find the command
 GRACE_SECONDS = 15.0  # for SSH and for kubectl itself, on top
 
 
@@ -51,17 +52,22 @@ class Kubectl:
 def find_api(spec: ClusterSpec, shell: Shell) -> Kubectl:
     """kubectl on the first control plane whose API server answers. CheckError says what each of them said."""
     problems = []
+    there_is_none = True  # no control plane has so much as a kubectl
     for host in spec.group("kube_control_plane"):
         kubectl = Kubectl(shell, host)
         try:
             done = kubectl.run("get", "--raw", "/readyz")
         except ConnectError as error:
             problems.append(Problem("error", "host-unreachable", error.message, host=host.name, hint=error.hint))
+            there_is_none = False
             continue
         if done.exit_code == 0:
             return kubectl
         message = f"the API server does not answer: {last_line(done)}"
         problems.append(Problem("error", "api-unreachable", message, host=host.name))
+        there_is_none = there_is_none and done.exit_code == NOT_FOUND
+    if there_is_none:
+        raise CheckError("there is no cluster here yet", problems=problems, hint="make it with `kprov up`")
     raise CheckError(
         "no control plane has an API server that answers, so nothing could be checked",
         problems=problems,
