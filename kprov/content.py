@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 
 @cache
@@ -12,3 +14,18 @@ def content_root() -> Path:
     package = Path(__file__).parent
     installed = package / "_content"
     return installed if installed.is_dir() else package.parent
+
+
+@cache
+def module_util(name: str) -> ModuleType:
+    """A file of plugins/module_utils as a Python module.
+
+    For arithmetic that a role and kprov must not have twice. It lives with the plugins because a node's record covers
+    them: another formula is a reason to run the phase again.
+    """
+    import ansible.module_utils
+
+    directory = str(content_root() / "plugins/module_utils")
+    if directory not in ansible.module_utils.__path__:
+        ansible.module_utils.__path__.append(directory)
+    return importlib.import_module(f"ansible.module_utils.{name}")

@@ -16,6 +16,7 @@ from kprov.remote.state import (
     OperatingSystem,
     PhaseState,
 )
+from kprov.reserve.capacity import Capacity
 
 
 def host_state(answer: dict[str, Any], clock_skew: float) -> HostState:
@@ -46,6 +47,7 @@ def host_state(answer: dict[str, Any], clock_skew: float) -> HostState:
         lock=_lock(lock) if lock else None,
         api=_api(answer["api"]) if "api" in answer else None,
         errors=tuple(answer["errors"]),
+        capacity=Capacity(**answer["capacity"]) if "capacity" in answer else None,
     )
 
 

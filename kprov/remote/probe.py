@@ -71,6 +71,7 @@ def question(host: Host) -> dict[str, Any]:
         "bin_dir": str(variables["bin_dir"]),
         "commands": list(COMMANDS),
         "paths": [*STATE_DIRECTORIES, str(variables["container_runtime_root"])],
+        "image_root": str(variables["container_runtime_root"]),
         "ports": sorted({6443, port, *PORTS}),
         "resolv_conf": str(variables["kubelet_resolv_conf"]),
         "api_server_port": port if control_plane else None,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from kprov.reserve.capacity import Capacity
+
 
 @dataclass(frozen=True)
 class OperatingSystem:
@@ -139,6 +141,7 @@ class HostState:
     lock: LockState | None = None
     api: ApiState | None = None
     errors: tuple[str, ...] = ()  # "topic: what went wrong" of parts of the probe that failed
+    capacity: Capacity | None = None  # None: this part of the probe failed
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ LAYERS = (
     {"phases"},
     {"remote", "artifacts"},
     {"spec"},
+    {"reserve"},
     {"errors", "content", "__init__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

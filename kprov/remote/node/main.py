@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from kprov.remote.node import cluster, commands, kernel, machine, network, read, records
+from kprov.remote.node import capacity, cluster, commands, kernel, machine, network, read, records
 
 
 def collect(question: dict[str, Any]) -> dict[str, Any]:
-    """question: bin_dir, commands, paths, ports, resolv_conf, api_server_port (None where the API is not to be asked).
+    """question: bin_dir, commands, paths, image_root, ports, resolv_conf, api_server_port (None where the API is not to be asked).
 
     Returns {"uid", "errors": ["topic: what went wrong"], and per topic what its function returns, if it did}.
     """
@@ -26,6 +26,7 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     topic("identity", machine.identity)
     topic("os", machine.operating_system)
     topic("resources", lambda: machine.resources(question["paths"]))
+    topic("capacity", lambda: capacity.capacity(question["image_root"]))
     topic("cgroup_version", kernel.cgroup_version)
     topic("kernel_features", kernel.features)
     topic("listeners", lambda: network.listeners(question["ports"]))
