@@ -6,6 +6,7 @@ can say that it is too old: no `from __future__ import annotations` here.
 
 import json
 import os
+import signal
 import sys
 import time
 from importlib import import_module
@@ -13,6 +14,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any, Dict  # noqa: UP035
 
 OLDEST_PYTHON = (3, 9)
+LIFETIME = 60  # seconds; by then nobody listens any more, and a program that hangs must not stay on the node
 
 
 class Sources:
@@ -37,6 +39,7 @@ class Sources:
 
 def run(sources: Dict[str, str], question: str) -> None:  # noqa: UP006
     """Print the node's time, the answer between KPROV-BEGIN and KPROV-END (or KPROV-OLD), and end the process."""
+    signal.alarm(LIFETIME)
     write = sys.stdout.write
     write(f"KPROV-TIME {time.time()!r}\n")
     sys.stdout.flush()
