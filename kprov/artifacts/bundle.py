@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from kprov.artifacts.digest import sha256_of, sha256_of_all
+from kprov.artifacts.link import link_or_copy
 from kprov.artifacts.manifest import KIND, FileEntry, ImageEntry, Manifest, load, parse
 from kprov.artifacts.oci import Blob, ImageConfig, ImageLayout
 from kprov.errors import ArtifactError, Problem
@@ -36,6 +35,14 @@ class Bundle:
     def check(self) -> tuple[Problem, ...]:
         """Hashes everything; one Problem for each file or blob that is missing or has the wrong digest."""
         return (*self._check_files(), *self._check_images())
+
+    def size(self) -> int:
+        """Bytes of all its files; a file that cannot be read counts nothing."""
+        return sum(path.stat().st_size for path in self.directory.rglob("*") if path.is_file())
+
+    def architectures(self) -> tuple[str, ...]:
+        """Those that it has files for, sorted."""
+        return tuple(sorted({entry.arch for entry in self.manifest.files}))
 
     def _check_files(self) -> Iterator[Problem]:
         found = sha256_of_all(self.file_path(entry) for entry in self.manifest.files)
@@ -90,20 +97,25 @@ class BundleWriter:
         self._images: list[ImageEntry] = []
 
     def add_file(self, name: str, version: str, arch: str, source: Path, filename: str) -> None:
-        """Takes in a file under `files/NAME/VERSION/FILENAME`, as a hard link where the disk allows it."""
+        """Takes in a file under `files/NAME/VERSION/FILENAME`, as a hard link where the disk allows it.
+
+        filename: may begin with a directory. Raises FileExistsError when it is taken.
+        """
         relative = PurePosixPath("files", name, version, filename)
         target = self.directory / relative
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source, target)
-        except OSError:  # another file system
-            shutil.copy2(source, target)
+        link_or_copy(source, target)
         fields = {"name": name, "version": version, "arch": arch, "url": str(relative), "sha256": sha256_of(target)}
         self._files.append(FileEntry.model_validate(fields))
 
     def add_image(self, entry: ImageEntry, layers: Sequence[Blob], config: ImageConfig) -> None:
         """An image of layers that are in `layout` already; its digest goes into the manifest."""
         digest = self.layout.add_image(entry.ref, entry.arch, layers, config)
+        self._images.append(entry.model_copy(update={"digest": digest}))
+
+    def take_image(self, entry: ImageEntry, digest: str, source: ImageLayout) -> None:
+        """An image that lies in another layout, with the manifest `digest`."""
+        self.layout.take_image(entry.ref, entry.arch, digest, source)
         self._images.append(entry.model_copy(update={"digest": digest}))
 
     def finish(self, releases: Mapping[str, Mapping[str, str]]) -> None:

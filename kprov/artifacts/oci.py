@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kprov.artifacts.digest import HashingWriter, Writer, sha256_of_all
+from kprov.artifacts.link import link_or_copy
 from kprov.artifacts.tarball import write_tar
 from kprov.errors import ArtifactError, Problem
 
@@ -116,13 +117,32 @@ class ImageLayout:
                 "layers": [layer.descriptor(LAYER) for layer in layers],
             }
         )
+        self._enter(ref, arch, manifest)
+        return manifest.digest
+
+    def take_image(self, ref: str, arch: str, digest: str, source: ImageLayout) -> None:
+        """Takes in an image that lies in another layout, with the manifest `digest`; its blobs become hard links.
+
+        Nothing is hashed. Raises ArtifactError when a blob is missing there.
+        """
+        for blob in source.blobs_of(digest):
+            target = self.blob_path(blob)
+            if target.exists():
+                continue
+            try:
+                link_or_copy(source.blob_path(blob), target)
+            except FileNotFoundError as error:
+                raise ArtifactError(f"{source.directory}: blob {blob} is missing") from error
+        self._enter(ref, arch, Blob(digest, self.blob_path(digest).stat().st_size))
+
+    def _enter(self, ref: str, arch: str, manifest: Blob) -> None:
+        """Makes the index name an image, in place of an older one of the same name and architecture."""
         entry = manifest.descriptor(MANIFEST) | {
             "platform": {"architecture": arch, "os": "linux"},
             "annotations": {REF_NAME: ref, CONTAINERD_NAME: ref},
         }
         others = [e for e in self._entries() if (_ref(e), _arch(e)) != (ref, arch)]
         self._write_index(sorted([*others, entry], key=lambda e: (_ref(e), _arch(e))))
-        return manifest.digest
 
     def _add_json(self, document: dict[str, Any]) -> Blob:
         data = json.dumps(document, separators=(",", ":")).encode()

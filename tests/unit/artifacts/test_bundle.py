@@ -94,3 +94,12 @@ def test_file_outside_of_the_bundle_is_refused(bundle: Bundle, url: str) -> None
     path.write_text(json.dumps(document))
     with pytest.raises(ArtifactError, match="inside the bundle"):
         open_bundle(bundle.directory)
+
+
+def test_file_is_not_written_over_another(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text("one")
+    (tmp_path / "two").write_text("two")
+    with pytest.raises(FileExistsError), new_bundle(tmp_path / "bundle") as writer:
+        writer.add_file("kubelet", "1.36.3", "amd64", tmp_path / "one", "kubelet")
+        writer.add_file("kubelet", "1.36.3", "arm64", tmp_path / "two", "kubelet")
+    assert (tmp_path / "one").read_text() == "one"

@@ -158,3 +158,16 @@ def test_failed_layer_leaves_no_blob(layout: ImageLayout, tmp_path: Path) -> Non
     with pytest.raises(FileNotFoundError):
         layout.add_layer({"a": tmp_path / "sources/pause", "b": tmp_path / "missing"})
     assert set((layout.directory / "blobs/sha256").iterdir()) == before
+
+
+def test_image_of_another_layout_is_taken_in_whole(tmp_path: Path) -> None:
+    source = build(tmp_path / "source", tmp_path / "files")
+    target = ImageLayout.create(tmp_path / "target")
+    (proxy,) = [image for image in source.images() if image.ref == PROXY]
+    target.take_image(proxy.ref, "arm64", proxy.digest, source)
+    target.take_image(proxy.ref, "amd64", proxy.digest, source)
+    assert target.verify() == []
+    assert {(image.ref, image.arch) for image in target.images()} == {(PROXY, "amd64"), (PROXY, "arm64")}
+    source.blob_path(source.blobs_of(proxy.digest)[-1]).unlink()
+    with pytest.raises(ArtifactError, match="is missing"):
+        ImageLayout.create(tmp_path / "third").take_image(proxy.ref, "amd64", proxy.digest, source)
