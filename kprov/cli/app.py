@@ -1,4 +1,4 @@
-"""The typer application and its entry point. Commands live in cluster.py and lab.py beside this file.
+"""The typer application and its entry point. Commands live in cluster.py, bundle.py and lab.py beside this file.
 
 The code of a command is imported when it runs, so that `kprov --help` stays quick.
 """
@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from kprov.cli.bundle import bundle_app
 from kprov.cli.cluster import cluster_commands
 from kprov.cli.lab import lab_app
 from kprov.errors import ExitCode
@@ -48,6 +49,7 @@ def kprov(
 
 for command in cluster_commands:
     app.command()(command)
+app.add_typer(bundle_app, name="bundle")
 app.add_typer(lab_app, name="lab")
 
 

@@ -5,6 +5,7 @@ The entry of `kprov.spec`: `load` for commands that show warnings, `load_spec` f
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,10 +38,11 @@ def load_spec(inventory: Path | None = None) -> ClusterSpec:
     return load(inventory).spec
 
 
-def load(inventory: Path | None = None) -> Loaded:
+def load(inventory: Path | None = None, *, unset: Collection[str] = ()) -> Loaded:
     """Read, resolve and check an inventory; without one, the one that `find_inventory` finds.
 
-    Raises InputError with every problem at once, warnings included.
+    unset: variables that count as not set, for a command that makes the very thing they name. Raises InputError with
+    every problem at once, warnings included.
     """
     path = find_inventory(inventory)
     with Resolving(path) as resolving:
@@ -51,7 +53,7 @@ def load(inventory: Path | None = None) -> Loaded:
         except Unparsable as error:
             message = f"{path} cannot be read"
             raise InputError(message, problems=problems_of(path, error.said, scan)) from None
-    draft, problems = examine(path, resolved, scan, known)
+    draft, problems = examine(path, resolved, scan, known, unset)
     errors = [p for p in problems if p.severity == "error"]
     if errors:
         message = f"{len(errors)} problem{'s' * (len(errors) > 1)} in {path}"
@@ -59,13 +61,15 @@ def load(inventory: Path | None = None) -> Loaded:
     return Loaded(_spec(draft), tuple(problems))
 
 
-def examine(path: Path, resolved: Resolved, scan: Scan, known: Declarations) -> tuple[Draft, list[Problem]]:
+def examine(
+    path: Path, resolved: Resolved, scan: Scan, known: Declarations, unset: Collection[str] = ()
+) -> tuple[Draft, list[Problem]]:
     """Everything between reading an inventory and deciding about it: typed values, and every finding of the checks."""
     locations = Locations(scan, resolved)
     report = Report(locations)
     for said in resolved.warnings:
         _repeat(said, path, report)
-    draft = _draft(path, resolved, locations, known, report)
+    draft = _draft(path, resolved, locations, known, report, unset)
     validate(draft, report)
     return draft, report.problems()
 
@@ -79,13 +83,20 @@ def _repeat(said: Said, inventory: Path, report: Report) -> None:
     report.warning("ansible", text, place=place, hint=f"see ansible-inventory -i {inventory} --list")
 
 
-def _draft(path: Path, resolved: Resolved, locations: Locations, known: Declarations, report: Report) -> Draft:
+def _draft(
+    path: Path,
+    resolved: Resolved,
+    locations: Locations,
+    known: Declarations,
+    report: Report,
+    unset: Collection[str],
+) -> Draft:
     first = resolved.groups.get(CONTROL_PLANE, ())
     members = dict.fromkeys([*first, *(h for h in resolved.hosts if h in set(resolved.groups.get(NODE, ())))])
     groups_of = _groups_of(resolved)
     hosts = []
     for name in members:
-        raw = resolved.hosts[name]
+        raw = {key: value for key, value in resolved.hosts[name].items() if key not in unset}
         connection = connection_of(name, raw, report)
         values = typed_values(name, raw, connection.host, known, report)
         hosts.append(DraftHost(name, frozenset(groups_of.get(name, ())), raw, values, connection))

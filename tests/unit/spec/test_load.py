@@ -135,3 +135,12 @@ def test_the_sample_loads_once_addresses_are_filled_in(tmp_path: Path) -> None:
     assert load(inventory).spec.hosts == bare.hosts
     with pytest.raises(InputError, match="exists already"):
         write_sample(tmp_path / "new")
+
+
+def test_a_variable_can_count_as_not_set(tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory.ini"
+    host = "cp1 ansible_host=192.0.2.1 artifacts_bundle=/not/there"
+    inventory.write_text(f"[kube_control_plane]\n{host}\n[kube_node]\ncp1\n")
+    assert "bundle" in {p.code for p in refused(inventory)}
+    spec = load(inventory, unset={"artifacts_bundle"}).spec
+    assert {host.variables["artifacts_bundle"] for host in spec.hosts} == {""}
