@@ -28,6 +28,9 @@ def up(
     bundle: Annotated[
         Path | None, typer.Option("--bundle", help="Bundle to install from, instead of building one.")
     ] = None,
+    container_runtime: Annotated[
+        str, typer.Option("--container-runtime", help="containerd, or docker: nodes that have Docker Engine.")
+    ] = "containerd",
     output: Output = Format.TABLE,
 ) -> None:
     """Make nodes, or what is missing of them, and write an inventory for them.
@@ -48,6 +51,7 @@ def up(
             kubernetes=kubernetes,
             online=online,
             bundle=bundle,
+            container_runtime=container_runtime,
         ),
     )
 

@@ -26,9 +26,10 @@ def up(
     kubernetes: str = "1.36",
     online: bool = False,
     bundle: Path | None = None,
+    container_runtime: str = "containerd",
 ) -> Result:
     """Make a lab, or what is missing of it. data: {"labs": [one, with `added` and `started`], "changed"}."""
-    lab = labs.up(LabSpec(name, control_planes, workers, kubernetes, online, bundle), progress)
+    lab = labs.up(LabSpec(name, control_planes, workers, kubernetes, online, bundle, container_runtime), progress)
     changed = bool(lab.added or lab.started)
     data = {"labs": [{**_data(lab), "added": list(lab.added), "started": list(lab.started)}], "changed": changed}
 

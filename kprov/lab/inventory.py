@@ -21,6 +21,10 @@ from kprov.lab.machine import Machine
 from kprov.lab.nodes import Node
 
 
+# In the node image for docker (node_image_docker/).
+RUNC_RESTRICTED = "/usr/local/lib/kprov-lab/runc-restricted"
+
+
 @dataclass(frozen=True)
 class Variable:
     """A line of group_vars/all.yml and the reason for it, shown as its comment."""
@@ -58,18 +62,20 @@ def render_inventory(directory: LabDirectory, nodes: Sequence[Node]) -> str:
     )
 
 
-def lab_variables(name: str, kubernetes: str, bundle: Path) -> list[Variable]:
+def lab_variables(name: str, kubernetes: str, bundle: Path, runtime: str = "containerd") -> list[Variable]:
     """What the lab was asked for. kubernetes: as asked, "1.36" or "1.36.3"."""
+    chosen = [] if runtime == "containerd" else [Variable("container_runtime", runtime, "The nodes have it installed.")]
     return [
         Variable("cluster_name", name, "The lab's name."),
         Variable(
             "kubernetes_version", resolve_version(kubernetes, bundle), f"`kprov lab up` was asked for {kubernetes}."
         ),
         Variable("artifacts_bundle", str(bundle), "Everything that the nodes install comes from here."),
+        *chosen,
     ]
 
 
-def machine_variables(machine: Machine) -> list[Variable]:
+def machine_variables(machine: Machine, runtime: str = "containerd") -> list[Variable]:
     """What nodes on this machine need and real machines do not, each with its reason."""
     return [
         *_kubelet(machine),
@@ -84,7 +90,7 @@ def machine_variables(machine: Machine) -> list[Variable]:
             "conntrack limits can only be set on the machine itself; 0 leaves them as they are.",
         ),
         *_preflight(machine),
-        *_container_runtime(machine),
+        *_container_runtime(machine, runtime),
     ]
 
 
@@ -132,10 +138,14 @@ def _preflight(machine: Machine) -> list[Variable]:
     ]
 
 
-def _container_runtime(machine: Machine) -> list[Variable]:
+def _container_runtime(machine: Machine, runtime: str) -> list[Variable]:
     if machine.sys_resource:
         return []
     why = "Without CAP_SYS_RESOURCE nobody may lower an OOM score, and containers that ask for it do not start."
+    if runtime == "docker":
+        why += "\nDocker has no setting for that: a wrapper around runc, which comes with the lab's node image."
+        wrapper = {"runtimes": {"runc-restricted": {"path": RUNC_RESTRICTED}}, "default-runtime": "runc-restricted"}
+        return [Variable("container_runtime_docker_daemon", wrapper, why)]
     return [Variable("container_runtime_restrict_oom_score_adj", True, why)]
 
 

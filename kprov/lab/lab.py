@@ -30,6 +30,7 @@ from kprov.lab.node_image import existing_image, node_image
 from kprov.lab.nodes import Node, NodeMaker, Role
 from kprov.ui.progress import Progress
 
+RUNTIMES = ("containerd", "docker")
 PARALLEL = 8  # nodes that the engine makes or removes at once
 
 
@@ -38,7 +39,7 @@ class LabSpec:
     """What is asked for.
 
     kubernetes: "1.36" or "1.36.3"; online: nodes may reach what this machine reaches; bundle: directory with everything
-    that nodes install, None has it built.
+    that nodes install, None has it built; container_runtime: "containerd" or "docker", whose nodes have Docker Engine.
     """
 
     name: str = "demo"
@@ -47,6 +48,7 @@ class LabSpec:
     kubernetes: str = "1.36"
     online: bool = False
     bundle: Path | None = None
+    container_runtime: str = "containerd"
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def up(spec: LabSpec, progress: Progress) -> Lab:
         network = find_network(docker, spec.name)
         _check_shape(spec, directory, found, network)
         bundle = _bundle(spec, directory, progress)
-        image = node_image(docker, progress)
+        image = node_image(docker, progress, spec.container_runtime)
         _remember(spec, directory, bundle, machine)
         network = network or _make_network(docker, spec, machine, progress)
         firewall.allow(docker, image, network.bridge)
@@ -103,6 +105,8 @@ def _check_numbers(spec: LabSpec) -> None:
     ):
         if not least <= asked <= most:
             raise InputError(f"a lab has {least} to {most} {what}, not {asked}")
+    if spec.container_runtime not in RUNTIMES:
+        raise InputError(f"a lab has no nodes for {spec.container_runtime}", hint=f"it has {' and '.join(RUNTIMES)}")
 
 
 def _check_shape(spec: LabSpec, directory: LabDirectory, found: Sequence[Node], network: Network | None) -> None:
@@ -114,6 +118,10 @@ def _check_shape(spec: LabSpec, directory: LabDirectory, found: Sequence[Node], 
     differences = []
     if found and made and made["kubernetes"] != spec.kubernetes:
         differences.append(f"was made for Kubernetes {made['kubernetes']}, not {spec.kubernetes}")
+    # A lab of before there was a choice has no word on it.
+    runtime = (made or {}).get("container_runtime", "containerd")
+    if found and runtime != spec.container_runtime:
+        differences.append(f"was made for {runtime}, not {spec.container_runtime}")
     if network and network.online != spec.online:
         differences.append(f"was made {'with' if network.online else 'without'} a way out")
     for what, role, asked in (
@@ -136,7 +144,7 @@ def _bundle(spec: LabSpec, directory: LabDirectory, progress: Progress) -> Path:
         return Path(made["bundle"])
     from kprov.lab.build import build_bundle
 
-    return build_bundle([spec.kubernetes], progress)
+    return build_bundle([spec.kubernetes], progress, runtime=spec.container_runtime)
 
 
 def _remember(spec: LabSpec, directory: LabDirectory, bundle: Path, machine: Machine) -> None:
@@ -147,6 +155,7 @@ def _remember(spec: LabSpec, directory: LabDirectory, bundle: Path, machine: Mac
         "name": spec.name,
         "created": made["created"] if made else datetime.now(UTC).isoformat(timespec="seconds"),
         "kubernetes": spec.kubernetes,
+        "container_runtime": spec.container_runtime,
         "bundle": str(bundle),
         "machine": {
             "cgroup": machine.cgroup,
@@ -234,7 +243,8 @@ def _write_inventory(
     """fresh: the lab had no nodes before, so variables of an earlier one of that name are not worth keeping."""
     write_file(directory.inventory, inventory.render_inventory(directory, lab_nodes))
     if fresh or not directory.group_vars.exists():
-        variables = inventory.lab_variables(spec.name, spec.kubernetes, bundle) + inventory.machine_variables(machine)
+        variables = inventory.lab_variables(spec.name, spec.kubernetes, bundle, spec.container_runtime)
+        variables += inventory.machine_variables(machine, spec.container_runtime)
         write_file(directory.group_vars, inventory.render_group_vars(variables))
     elif spec.bundle is not None:
         text = directory.group_vars.read_text()

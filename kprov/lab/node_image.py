@@ -10,6 +10,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from kprov.errors import LabError
@@ -19,6 +20,7 @@ from kprov.ui.progress import Progress
 
 REPOSITORY = "kprov-lab/node"
 CONTEXT = Path(__file__).parent / "node_image"
+DOCKER_CONTEXT = Path(__file__).parent / "node_image_docker"
 
 # Debian 12: systemd 252 still boots on cgroup v1. (Debian 13's 257 refuses it unless forced.)
 SUITE = "bookworm"
@@ -29,19 +31,25 @@ EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr
 BUILD_SECONDS = 900.0
 
 
-def node_image(docker: Docker, progress: Progress) -> str:
+def node_image(docker: Docker, progress: Progress, runtime: str = "containerd") -> str:
     """The tag of the node image; builds what is missing.
 
     The base is made by mmdebstrap from a Debian mirror when mmdebstrap is installed, else it is a registry's Debian.
-    Raises LabError when neither can be had.
+    runtime: the container_runtime; nodes for docker have Docker Engine. Raises LabError when neither can be had.
     """
     with locked("node-image"):
         base = _debian_base(docker, progress) if shutil.which("mmdebstrap") else REGISTRY_BASE
-        files = sorted(path for path in CONTEXT.iterdir() if path.is_file())
-        tag = f"{REPOSITORY}:{_hash(base, *(f'{path.name}:{path.read_text()}' for path in files))}"
-        if not _exists(docker, tag):
-            with progress.timed(f"lab: building the node image {tag}"):
-                _build(docker, base, tag)
+        tag = _built(docker, CONTEXT, {"BASE": base}, progress)
+        return tag if runtime == "containerd" else _built(docker, DOCKER_CONTEXT, {"NODE": tag}, progress)
+
+
+def _built(docker: Docker, context: Path, arguments: Mapping[str, str], progress: Progress) -> str:
+    """The tag of what a directory's Dockerfile makes with these arguments."""
+    files = sorted(path for path in context.iterdir() if path.is_file())
+    tag = f"{REPOSITORY}:{_hash(*arguments.values(), *(f'{path.name}:{path.read_text()}' for path in files))}"
+    if not _exists(docker, tag):
+        with progress.timed(f"lab: building the node image {tag}"):
+            _build(docker, context, arguments, tag)
     return tag
 
 
@@ -89,13 +97,14 @@ def _mmdebstrap(archive: str) -> list[str]:
     ]
 
 
-def _build(docker: Docker, base: str, tag: str) -> None:
+def _build(docker: Docker, context: Path, arguments: Mapping[str, str], tag: str) -> None:
+    given = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     try:
-        docker.run("build", "--quiet", "--build-arg", f"BASE={base}", "--tag", tag, str(CONTEXT), seconds=BUILD_SECONDS)
+        docker.run("build", "--quiet", *given, "--tag", tag, str(context), seconds=BUILD_SECONDS)
     except LabError as failed:
         hint = (
             "install mmdebstrap (`scripts/engine start` does) to do without a registry"
-            if base == REGISTRY_BASE
+            if REGISTRY_BASE in arguments.values()
             else None
         )
         raise LabError(f"the node image could not be built: {failed.message}", hint=hint) from failed

@@ -66,6 +66,7 @@ class ActionModule(ActionBase):
             "images": self._images(manifest, arguments["images"], bundle),
             "bin_dir": self._variable("bin_dir"),
             "runtime": self._variable("cri_socket"),
+            "container_runtime": self._variable("container_runtime"),
         }
         result = self._module({**wanted, "mode": "query" if bundle else "fetch"})
         calls = 1
@@ -97,8 +98,16 @@ class ActionModule(ActionBase):
         for arch, images in found.items():
             for image in images:
                 # A registry serves the digest of an index for many platforms: only a bundle's digests can be compared.
-                image["digest"] = layout.digest(image["source"], arch) if layout else None
+                image["digest"] = self._digest(layout, image["source"], arch) if layout else None
         return found
+
+    def _digest(self, layout: Layout, ref: str, arch: str) -> str:
+        """What the node's runtime shows as the image's digest."""
+        return (layout.config_digest if self._docker else layout.digest)(ref, arch)
+
+    @property
+    def _docker(self) -> bool:
+        return self._variable("container_runtime") == "docker"
 
     def _install(self, wanted: dict, missing: dict, arch: str, bundle: str) -> dict:
         """Send what is missing, let the module check and install it, leave nothing behind."""
@@ -123,7 +132,7 @@ class ActionModule(ActionBase):
     def _send_images(self, images: dict[str, str], arch: str, bundle: str, remote: str) -> None:
         """Send one archive of images (reference in the bundle to reference on the node)."""
         layout = Layout(os.path.join(bundle, "images"))
-        write = partial(layout.write_archive, images=images, arch=arch)
+        write = partial(layout.write_archive, images=images, arch=arch, docker=self._docker)
         # Ansible removes its local temporary directory at the end of the run.
         send_stream(self._connection, write, remote, os.path.join(constants.DEFAULT_LOCAL_TMP, "kprov"))
 

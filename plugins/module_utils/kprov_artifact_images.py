@@ -1,4 +1,4 @@
-"""Images in containerd's k8s.io namespace: which are there, import of an archive, pull, pinning."""
+"""Images that the runtime has for Kubernetes: which are there, import of an archive, pull, pinning."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 
 from ansible.module_utils import kprov_fs
 from ansible.module_utils.kprov_artifact_files import ArtifactError
+from ansible.module_utils.kprov_docker_api import Docker, DockerError
 from ansible.module_utils.kprov_paths import ARTIFACTS, real
 from ansible.module_utils.kprov_state import make_state_directory
 
@@ -15,7 +16,7 @@ DEADLINE = 900
 
 
 class ImageStore:
-    """The runtime's images, through ctr and crictl. `runtime`: unix:///path of the CRI socket."""
+    """containerd's images, through ctr and crictl. `runtime`: unix:///path of the CRI socket."""
 
     def __init__(self, bin_dir: str, runtime: str) -> None:
         self._ctr = [os.path.join(bin_dir, "ctr"), "-n", "k8s.io"]
@@ -40,7 +41,7 @@ class ImageStore:
         for image in images:
             command = [*self._crictl, "--timeout", f"{DEADLINE}s", "pull", image["ref"]]
             self._run(command, f"pulling {image['ref']}")
-            self._pin([image])
+            self._pin(image["ref"])
 
     def release(self, phase: str, wanted: list[dict]) -> list[str]:
         """Unpin images that this phase brought earlier and no longer needs; the kubelet may then remove them."""
@@ -50,7 +51,7 @@ class ImageStore:
         present = self._list() if old else {}
         for ref in old:
             if ref in present:
-                self._run([*self._ctr, "images", "label", ref, f"{PIN}="], f"unpinning {ref}")
+                self._unpin(ref)
             del finished[ref]
         if old:
             self._save(finished)
@@ -68,9 +69,11 @@ class ImageStore:
             return False
         return not image.get("digest") or digest == image["digest"]
 
-    def _pin(self, images: list[dict]) -> None:
-        for image in images:
-            self._run([*self._ctr, "images", "label", image["ref"], f"{PIN}=pinned"], f"pinning {image['ref']}")
+    def _pin(self, ref: str) -> None:
+        self._run([*self._ctr, "images", "label", ref, f"{PIN}=pinned"], f"pinning {ref}")
+
+    def _unpin(self, ref: str) -> None:
+        self._run([*self._ctr, "images", "label", ref, f"{PIN}="], f"unpinning {ref}")
 
     def _list(self) -> dict[str, str]:
         """Reference to digest."""
@@ -101,3 +104,31 @@ class ImageStore:
             said = " / ".join((done.stderr or done.stdout).strip().splitlines()[-5:])
             raise ArtifactError(f"{what}: {os.path.basename(command[0])} exited with {done.returncode}: {said}")
         return done.stdout
+
+
+class DockerImageStore(ImageStore):
+    """Docker Engine's images. Their digest is that of their configuration, and Docker has no pins."""
+
+    def import_archive(self, path: str) -> None:
+        """Load an archive that has Docker's manifest.json."""
+        try:
+            Docker(timeout=DEADLINE).load(path)
+        except DockerError as error:
+            raise ArtifactError(str(error)) from error
+
+    def _pin(self, ref: str) -> None:
+        pass
+
+    def _unpin(self, ref: str) -> None:
+        pass
+
+    def _list(self) -> dict[str, str]:
+        try:
+            return Docker().images()
+        except DockerError as error:
+            raise ArtifactError(f"{error} (phase container_runtime)") from error
+
+
+def image_store(container_runtime: str, bin_dir: str, socket: str) -> ImageStore:
+    """The store of the node's runtime. socket: unix:///path of the CRI."""
+    return {"containerd": ImageStore, "docker": DockerImageStore}[container_runtime](bin_dir, socket)

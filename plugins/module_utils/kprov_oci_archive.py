@@ -28,11 +28,16 @@ class Layout:
         """Digest of an image's manifest."""
         return self._entry(ref, arch)["digest"]
 
-    def write_archive(self, file, images: dict[str, str], arch: str) -> None:
+    def config_digest(self, ref: str, arch: str) -> str:
+        """Digest of an image's configuration: Docker's image id."""
+        return self._json(self._name(self.digest(ref, arch)))["config"]["digest"]
+
+    def write_archive(self, file, images: dict[str, str], arch: str, docker: bool = False) -> None:
         """Write an archive of images (reference in the layout to the name it shall have).
 
         Nothing is hashed here: containerd computes every blob's digest on import and refuses an image whose manifest
-        names a blob that did not come out with that digest.
+        names a blob that did not come out with that digest. Docker computes those of the configuration and of each
+        unpacked layer. docker: add what `docker load` reads, as `docker save` writes it since Docker 25.
         """
         entries = []
         for ref, name in images.items():
@@ -43,8 +48,23 @@ class Layout:
         with tarfile.open(fileobj=_Counting(file), mode="w", format=tarfile.GNU_FORMAT, copybufsize=CHUNK) as archive:
             _add(archive, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
             _add(archive, "index.json", json.dumps(index).encode())
+            if docker:
+                _add(archive, "manifest.json", json.dumps(self._docker_manifest(entries)).encode())
             for digest in dict.fromkeys(blob for entry in entries for blob in self._blobs(entry["digest"])):
                 self._add_blob(archive, digest)
+
+    def _docker_manifest(self, entries: list[dict]) -> list[dict]:
+        found = []
+        for entry in entries:
+            manifest = self._json(self._name(entry["digest"]))
+            found.append(
+                {
+                    "Config": self._name(manifest["config"]["digest"]),
+                    "RepoTags": [entry["annotations"][REF_NAME]],
+                    "Layers": [self._name(layer["digest"]) for layer in manifest["layers"]],
+                }
+            )
+        return found
 
     def _entry(self, ref: str, arch: str) -> dict:
         for entry in self._entries:

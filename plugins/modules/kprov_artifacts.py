@@ -9,7 +9,7 @@ short_description: Install files and images from publishers, a mirror or a bundl
 description:
   - Called through the action plugin of the same name, which adds what the manifest says. Every digest is checked before
     anything is installed. Files that kprov replaces and did not install itself are kept in /var/lib/kprov/originals.
-  - Images are pinned, so that the kubelet's garbage collection leaves them alone.
+  - In containerd images are pinned, so that the kubelet's garbage collection leaves them alone. Docker has no pins.
 options:
   phase: {description: Phase that owns the artifacts., type: str, required: true}
   files:
@@ -22,6 +22,7 @@ options:
   staged: {description: Set by the action plugin., type: dict}
   bin_dir: {description: Set by the action plugin., type: path}
   runtime: {description: Set by the action plugin., type: str}
+  container_runtime: {description: Set by the action plugin., type: str}
 author: kprov
 """
 
@@ -34,7 +35,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible.module_utils import kprov_fs
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_artifact_files import ArtifactError, FileArtifact
-from ansible.module_utils.kprov_artifact_images import ImageStore
+from ansible.module_utils.kprov_artifact_images import ImageStore, image_store
 from ansible.module_utils.kprov_download import download, wrong_digest
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
 from ansible.module_utils.kprov_paths import STATE, real
@@ -90,7 +91,7 @@ def missing_images(wanted: Wanted, store: ImageStore, check_mode: bool) -> list[
 
 
 def check_staged(artifacts: list[FileArtifact], staging: str) -> None:
-    """Hash the files that the controller sent, all of them, before anything is installed; containerd hashes images."""
+    """Hash the files that the controller sent, all of them, before anything is installed; the runtime hashes images."""
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         digests = list(pool.map(lambda artifact: kprov_fs.sha256(os.path.join(staging, artifact.name)), artifacts))
     for position, artifact in enumerate(artifacts):
@@ -135,6 +136,7 @@ def main() -> None:
             "staging": {"type": "path"},
             "bin_dir": {"type": "path", "required": True},
             "runtime": {"type": "str", "required": True},
+            "container_runtime": {"type": "str", "choices": ["containerd", "docker"], "required": True},
         },
         supports_check_mode=True,
     )
@@ -152,7 +154,7 @@ def run(params: dict, check_mode: bool) -> dict:
     staging = None
     try:
         wanted = Wanted(params["files"], params["images"])
-        store = ImageStore(params["bin_dir"], params["runtime"])
+        store = image_store(params["container_runtime"], params["bin_dir"], params["runtime"])
         record = PhaseRecord.open(params["phase"], check_mode, part=PART)
         files = missing_files(wanted, record)
         images = missing_images(wanted, store, check_mode)

@@ -51,6 +51,7 @@ def install(module, node: Path):
 
     def run(files: list[dict], *contents: bytes, check_mode: bool = False) -> dict:
         params = {"phase": "kubernetes", "files": files, "images": {}, "bin_dir": "/none", "runtime": "unix:///none"}
+        params["container_runtime"] = "containerd"
         params |= {"staging": None, "archive": None}
         result = module.run({**params, "mode": "query"}, check_mode)
         if "missing" not in result:

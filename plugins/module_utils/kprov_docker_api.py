@@ -1,0 +1,96 @@
+"""Docker Engine's HTTP API on its socket: no docker command has to be installed."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from typing import Any
+
+from ansible.module_utils.kprov_paths import real
+
+SOCKET = "/run/docker.sock"
+# What cri-dockerd asks for at least (libdocker.MinimumDockerAPIVersion); Docker Engine 23.0 is the first that has it.
+API = "1.42"
+FIRST_ENGINE = "23.0"
+
+
+class DockerError(Exception):
+    """The engine did not do what was asked; the message is for the user."""
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Docker:
+    """The engine of this node. timeout: seconds that it may be silent."""
+
+    def __init__(self, path: str = SOCKET, timeout: float = 20) -> None:
+        self._path = real(path)
+        self._timeout = timeout
+
+    def version(self) -> dict[str, Any]:
+        """Version, ApiVersion, ...: in whatever version of the API the engine speaks."""
+        return self._json("GET", "/version")
+
+    def info(self) -> dict[str, Any]:
+        """What `docker info` shows."""
+        return self._json("GET", f"/v{API}/info")
+
+    def images(self) -> dict[str, str]:
+        """Full reference (docker.io/library/x:1) to image id (sha256 of its configuration)."""
+        found = {}
+        for image in self._json("GET", f"/v{API}/images/json"):
+            found.update({full_name(tag): image["Id"] for tag in image.get("RepoTags") or ()})
+        return found
+
+    def load(self, path: str) -> None:
+        """Load an archive of images, as `docker load` does."""
+        with open(path, "rb") as archive:
+            headers = {"Content-Type": "application/x-tar", "Content-Length": str(os.fstat(archive.fileno()).st_size)}
+            said = self._request("POST", f"/v{API}/images/load?quiet=1", archive, headers)
+        for line in said.splitlines():
+            error = json.loads(line).get("error")
+            if error:
+                raise DockerError(f"Docker Engine cannot load the images: {error}")
+
+    def _json(self, method: str, path: str) -> Any:
+        return json.loads(self._request(method, path))
+
+    def _request(self, method: str, path: str, body: Any = None, headers: dict | None = None) -> bytes:
+        connection = _Connection(self._path, self._timeout)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            said = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise DockerError(f"Docker Engine does not answer on {SOCKET}: {error}") from error
+        finally:
+            connection.close()
+        if answer.status >= 400:
+            raise DockerError(f"Docker Engine answered {answer.status} to {path}: {_message(said)}")
+        return said
+
+
+def full_name(tag: str) -> str:
+    """The reference that Kubernetes uses for what Docker shows: "busybox:1" -> "docker.io/library/busybox:1"."""
+    first, slash, _ = tag.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return tag
+    return f"docker.io/{tag}" if slash else f"docker.io/library/{tag}"
+
+
+def _message(said: bytes) -> str:
+    try:
+        return str(json.loads(said)["message"])
+    except (ValueError, KeyError, TypeError):
+        return said.decode(errors="replace").strip()[:300]

@@ -1,0 +1,145 @@
+#!/usr/bin/python
+"""kprov_docker_engine: is Docker Engine installed, and are its packages held?"""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kprov_docker_engine
+short_description: Hold the packages of Docker Engine, so that no unattended upgrade restarts it or changes its version
+description:
+  - Holds the packages that own dockerd, containerd and runc, wherever they came from (docker.io, docker-ce, ...).
+    What kprov held is in the phase's record. C(apt-mark hold) on Debian; C(dnf versionlock) on Enterprise Linux.
+  - Installs nothing; C(installed) says whether there is a dockerd.
+options:
+  phase: {description: Phase that owns the holds., type: str, required: true}
+author: kprov
+"""
+
+import os
+import shutil
+import subprocess
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_paths import real
+from ansible.module_utils.kprov_state import PhaseRecord
+
+PART = "kprov_docker_engine"
+PROGRAMS = ("dockerd", "containerd", "runc")
+PATH = "/usr/bin:/usr/sbin:/bin:/sbin"
+DEADLINE = 60
+
+
+class HoldError(Exception):
+    """The packages cannot be held; the message is for the user."""
+
+
+def run(argv: list[str]) -> tuple[int, str]:
+    """Exit code and output of a command; 127 if it is not there."""
+    environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=DEADLINE,
+            check=False,
+            text=True,
+            env=environment,
+        )
+    except FileNotFoundError:
+        return 127, ""
+    except subprocess.TimeoutExpired:
+        raise HoldError(f"`{' '.join(argv)}` did not end within {DEADLINE} s") from None
+    return done.returncode, done.stdout.strip()
+
+
+def programs() -> list[str]:
+    """Paths of the engine's programs that are installed."""
+    found = (shutil.which(name, path=":".join(real(directory) for directory in PATH.split(":"))) for name in PROGRAMS)
+    return [path for path in found if path]
+
+
+class Dpkg:
+    """Debian and its relatives."""
+
+    def owner(self, path: str) -> str | None:
+        """Package that installed a file, None if none did."""
+        for name in dict.fromkeys((path, path.replace("/usr/", "/", 1))):  # listed where it was before /usr was merged
+            code, said = run(["dpkg-query", "--search", name])
+            if code == 0:
+                return said.splitlines()[-1].partition(":")[0]
+        return None
+
+    def held(self) -> set[str]:
+        """Packages that are held, by whomever."""
+        return set(run(["apt-mark", "showhold"])[1].split())
+
+    def hold(self, names: list[str]) -> None:
+        """Hold them."""
+        code, said = run(["apt-mark", "hold", *names])
+        if code != 0:
+            raise HoldError(f"apt-mark hold {' '.join(names)}: {said}")
+
+
+class Rpm:
+    """Enterprise Linux, with the plugin versionlock."""
+
+    def owner(self, path: str) -> str | None:
+        """As for Dpkg."""
+        code, said = run(["rpm", "--query", "--file", "--queryformat", "%{NAME}\\n", path])
+        return said.splitlines()[-1] if code == 0 else None
+
+    def held(self) -> set[str]:
+        """As for Dpkg; a lock reads `NAME-EPOCH:VERSION-RELEASE.*`."""
+        code, said = run(["dnf", "-q", "versionlock", "list"])
+        return {line.rsplit("-", 2)[0] for line in said.splitlines()} if code == 0 else set()
+
+    def hold(self, names: list[str]) -> None:
+        """Lock them."""
+        code, said = run(["dnf", "-q", "versionlock", "add", *names])
+        if code != 0:
+            raise HoldError(f"dnf versionlock add: {said.splitlines()[-1] if said else code}")
+
+
+def apply(phase: str, check_mode: bool) -> dict:
+    """Hold what is not held; the module's result. Call it under node_lock."""
+    paths = programs()
+    installed = any(os.path.basename(path) == "dockerd" for path in paths)
+    record = PhaseRecord.open(phase, check_mode, part=PART)
+    if not installed:
+        return {"changed": False, "installed": False, "held": [], "warnings": []}
+    manager = Dpkg() if shutil.which("dpkg-query") else Rpm()
+    packages = sorted({owner for path in paths if (owner := manager.owner(path))})
+    held = manager.held()
+    missing = [name for name in packages if name not in held]
+    earlier = record.earlier("held_packages")
+    record.add("held_packages", {name: {} for name in packages if name in missing or name in earlier})
+    warnings = []
+    if missing and not check_mode:
+        try:
+            manager.hold(missing)
+        except HoldError as error:
+            if isinstance(manager, Dpkg):
+                raise
+            warnings = [f"{', '.join(missing)} not held, an upgrade may change Docker under the pods: {error}"]
+            missing = []
+    return {"changed": bool(missing), "installed": True, "held": missing, "warnings": warnings}
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec={"phase": {"type": "str", "required": True}}, supports_check_mode=True)
+    try:
+        with node_lock(check_mode=module.check_mode):
+            result = apply(module.params["phase"], module.check_mode)
+    except (HoldError, LockTimeout) as error:
+        module.fail_json(msg=str(error))
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
