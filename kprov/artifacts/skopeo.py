@@ -3,7 +3,7 @@
 What it reads besides: registries.conf, policy.json, and the credentials that `skopeo login` or `docker login` keep.
 
 Why not the Python library oras: it is made for artifacts (copies from a registry into an image layout are new there),
-reads neither registries.conf nor policy.json, and would be two more packages on every controller.
+reads neither registries.conf nor policy.json, and would bring requests and jsonschema to every controller.
 """
 
 from __future__ import annotations
