@@ -11,6 +11,7 @@ PHASES: tuple[Phase, ...] = (
         name="os",
         title="Prepare the operating system",
         hosts="k8s_cluster",
+        reads=("pod_cidr",),
     ),
     Phase(
         name="container_runtime",

@@ -14,7 +14,9 @@ from kprov.remote.state import (
     Listener,
     LockState,
     OperatingSystem,
+    Override,
     PhaseState,
+    Usage,
 )
 from kprov.reserve.capacity import Capacity
 
@@ -26,6 +28,7 @@ def host_state(answer: dict[str, Any], clock_skew: float) -> HostState:
     resources = answer["resources"]
     records = answer.get("records", {"phases": {}, "cluster": None})
     lock = answer.get("lock")
+    settings = records.get("settings", {"not_set": {}, "overridden": ()})
     return HostState(
         **identity,
         clock_skew=clock_skew,
@@ -48,6 +51,10 @@ def host_state(answer: dict[str, Any], clock_skew: float) -> HostState:
         api=_api(answer["api"]) if "api" in answer else None,
         errors=tuple(answer["errors"]),
         capacity=Capacity(**answer["capacity"]) if "capacity" in answer else None,
+        time_service=answer.get("time_service"),
+        usage={name: Usage(**value) for name, value in answer.get("usage", {}).items()},
+        sysctl_not_set=dict(settings["not_set"]),
+        sysctl_overridden=tuple(Override(**item) for item in settings["overridden"]),
     )
 
 

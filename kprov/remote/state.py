@@ -38,11 +38,16 @@ class Listener:
 
 @dataclass(frozen=True)
 class Filesystem:
-    """Bytes of the file system that holds a path; device tells whether two paths share one."""
+    """Bytes and inodes of the file system that holds a path; device tells whether two paths share one.
+
+    inodes: 0 where the file system has no fixed number of them (btrfs).
+    """
 
     free: int
     size: int
     device: str = ""
+    inodes_free: int = 0
+    inodes: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,25 @@ class LockState:
 
 
 @dataclass(frozen=True)
+class Override:
+    """A kernel setting that a file read after kprov's own gives another value at the next boot."""
+
+    key: str
+    file: str
+    value: str
+    wanted: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How much of a limit of the kernel is used; top: the process that uses the most, if that is known."""
+
+    used: int
+    limit: int
+    top: str = ""
+
+
+@dataclass(frozen=True)
 class HostState:
     """Everything one probe learnt about one host. Sizes in bytes, times in seconds since the epoch."""
 
@@ -142,6 +166,10 @@ class HostState:
     api: ApiState | None = None
     errors: tuple[str, ...] = ()  # "topic: what went wrong" of parts of the probe that failed
     capacity: Capacity | None = None  # None: this part of the probe failed
+    time_service: str | None = None  # process that keeps the clock; None: not known, "": none runs
+    usage: dict[str, Usage] = field(default_factory=dict)  # inotify_instances, open_files, processes
+    sysctl_not_set: dict[str, str] = field(default_factory=dict)  # setting to why the node could not take it
+    sysctl_overridden: tuple[Override, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""kprov_kernel: the running kernel as the role's files say it will be after a boot; swap."""
+"""kprov_kernel: kernel modules, settings and swap, now and after a boot."""
 
 from __future__ import annotations
 
@@ -7,16 +7,29 @@ DOCUMENTATION = r"""
 module: kprov_kernel
 short_description: Load kernel modules, apply and read back settings, switch swap off
 description:
-  - Writes no file but /etc/fstab (with C(swap=off)); what holds after a boot is written by M(kprov_files).
   - A module that cannot be loaded is fine when what it brings is there all the same, as in a container or a kernel
-    without modules. Each setting is written alone and read back; all that fail are reported together.
+    without modules.
+  - Each setting is written alone and read back. Essential ones that the kernel refuses are an error, all of them in
+    one message; others are reported in C(not_set) and as warnings. What a setting was before is recorded, and comes
+    back when nobody wants the setting any more, if nobody else has changed it.
+  - Settings that a file read after kprov's own (C(file)) sets to something else are reported in C(overridden) and as
+    warnings.
 options:
   phase: {description: Phase that owns the settings., type: str, required: true}
   modules: {description: Kernel modules that must be there., type: list, elements: str, default: []}
-  sysctl: {description: "Setting to value.", type: dict, default: {}}
-  at_least: {description: "Settings that are raised, never lowered.", type: list, elements: str, default: []}
+  known:
+    description: >-
+      Setting to C(value), C(rule) (exact, at_least: a number that is raised and never lowered, includes: a list of
+      ports that is extended), C(essential) and C(why).
+    type: dict
+    default: {}
+  sysctl:
+    description: Setting to value, in place of what C(known) says; null leaves it alone. Others are exact and essential.
+    type: dict
+    default: {}
+  file: {description: The file in /etc/sysctl.d that sets them at boot; none without., type: path}
   swap:
-    description: C(off) switches all swap off and takes it out of /etc/fstab; the lines stay as comments.
+    description: C(off) switches swap off, makes its lines in /etc/fstab comments, masks swap.target.
     type: str
     choices: ["off", keep]
     default: keep
@@ -24,16 +37,15 @@ author: kprov
 """
 
 import os
-import stat
 
-from ansible.module_utils import kprov_fs
+from ansible.module_utils import kprov_fs, kprov_swap, kprov_sysctl, kprov_sysctl_files
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
 from ansible.module_utils.kprov_paths import real
-from ansible.module_utils.kprov_state import PhaseRecord, keep_original
+from ansible.module_utils.kprov_state import PhaseRecord, file_entry, keep_original, owned_files
+from ansible.module_utils.kprov_sysctl import Setting
 
-FSTAB = "/etc/fstab"
-MARK = "# kprov: swap is off. "
+FILE_MODE = 0o644
 # What a module brings: if it is there, the module is not missed.
 FEATURES = {
     "br_netfilter": "/proc/sys/net/bridge",
@@ -49,7 +61,7 @@ class Kernel:
     """The running kernel. run(argv) -> (exit code, output)."""
 
     def __init__(self, run) -> None:
-        self._run = run
+        self.run = run
 
     def has(self, module: str) -> bool:
         """Whether a module is loaded or built in, or what it brings is there."""
@@ -65,7 +77,7 @@ class Kernel:
     def load(self, module: str) -> None:
         """Load a module."""
         try:
-            code, output = self._run(["modprobe", "--", module])
+            code, output = self.run(["modprobe", "--", module])
         except OSError as error:
             raise KernelError(f"module {module}: cannot run modprobe: {error.strerror}") from error
         if code != 0 and not self.has(module):
@@ -79,12 +91,6 @@ class Kernel:
         except OSError:
             return False
 
-    def swap_off(self) -> None:
-        """Stop using all swap."""
-        code, output = self._run(["swapoff", "--all"])
-        if code != 0 or swaps():
-            raise KernelError(f"swap cannot be switched off: {output.strip() or ', '.join(swaps()) + ' stays'}")
-
 
 def _words(path: str) -> list[str]:
     try:
@@ -94,73 +100,46 @@ def _words(path: str) -> list[str]:
         return []
 
 
-def swaps() -> list[str]:
-    """Swap areas in use."""
-    try:
-        with open(real("/proc/swaps"), encoding="utf-8") as file:
-            return [line.split()[0] for line in file.read().splitlines()[1:]]
-    except OSError:
-        return []
-
-
-def setting_path(key: str) -> str:
-    """The file of a setting. Like sysctl(8): the first separator rules, so net/ipv4/conf/eth0.1/rp_filter works."""
-    if "/" in key and ("." not in key or key.index("/") < key.index(".")):
-        return real(f"/proc/sys/{key}")
-    return real("/proc/sys/" + key.translate(str.maketrans("./", "/.")))
-
-
-def read(key: str) -> str | None:
-    """The live value, white space normalised; None if the kernel has no such setting or does not show it."""
-    try:
-        with open(setting_path(key), encoding="utf-8") as file:
-            return " ".join(file.read().split())
-    except OSError:
-        return None
-
-
-def write(key: str, value: str) -> str | None:
-    """Write a value and read it back. The reason if it did not hold."""
-    try:
-        with open(setting_path(key), "w", encoding="utf-8") as file:
-            file.write(value + "\n")
-    except FileNotFoundError:
-        return "this kernel has no such setting"
-    except OSError as error:
-        return f"refused: {error.strerror}"
-    live = read(key)
-    return None if live == value else f"written, but it is {live}"
-
-
-def normal(value: object) -> str:
-    """A value as the kernel prints it."""
-    return str(int(value)) if isinstance(value, bool) else " ".join(str(value).split())
-
-
-def high_enough(live: str | None, value: str) -> bool:
-    """Whether a setting that is only raised can stay as it is."""
-    try:
-        return live is not None and int(live) >= int(value)
-    except ValueError:
-        return False
-
-
-def without_swap(text: str) -> str:
-    """fstab with its lines of type swap as comments."""
-    lines = []
-    for line in text.splitlines(keepends=True):
-        fields = line.split()
-        is_swap = len(fields) > 2 and not line.lstrip().startswith("#") and fields[2] == "swap"
-        lines.append(MARK + line if is_swap else line)
-    return "".join(lines)
-
-
 def apply(parameters: dict, kernel: Kernel, check_mode: bool = False) -> dict:
     """Bring the kernel to the wanted state; the module's result. Call it under node_lock."""
     record = PhaseRecord.open(parameters["phase"], check_mode, part="kprov_kernel")
-    wanted = {key: normal(value) for key, value in parameters["sysctl"].items()}
+    # What this module reports now takes the place of what it reported before a kill: carry on what is kprov's.
+    record.replace(files=record.earlier_files(), links=record.earlier("links"))
+    changes, errors = _modules(parameters["modules"], kernel, check_mode)
+    wanted = kprov_sysctl.merge(parameters["known"], parameters["sysctl"])
+    values = {setting.key: setting.joined_with(kprov_sysctl.read(setting.key)) for setting in wanted}
+    changes += _settings_record(record, wanted, values, check_mode)
+    if parameters["file"]:
+        text = kprov_sysctl_files.text(wanted, values) if wanted else ""
+        changes += _file(record, parameters["file"], text, check_mode)
+    settings, refused = _set(wanted, values, check_mode)
+    changes += settings
+    errors += [reason for key, reason in refused.items() if _essential(wanted, key)]
+    try:
+        if parameters["swap"] == "off":
+            changes += kprov_swap.switch_off(record, kernel.run, check_mode)
+        else:
+            changes += kprov_swap.leave_alone(record, check_mode)
+    except kprov_swap.SwapError as error:
+        errors.append(str(error))
+    if errors:
+        raise KernelError("the kernel refused:\n" + "\n".join(f"  {error}" for error in errors))
+    not_set = {key: reason for key, reason in refused.items() if not _essential(wanted, key)}
+    record.add("sysctl_not_set", not_set)
+    overridden = kprov_sysctl_files.overrides(wanted, parameters["file"]) if parameters["file"] else []
+    return {
+        "changed": bool(changes),
+        "changes": changes,
+        "not_set": not_set,
+        "overridden": overridden,
+        "warnings": [*_not_set_warnings(not_set), *(_overridden_warning(item) for item in overridden)],
+    }
+
+
+def _modules(names: list[str], kernel: Kernel, check_mode: bool) -> tuple[list[str], list[str]]:
+    """What was (would be) loaded, and what cannot be."""
     changes, errors = [], []
-    for module in parameters["modules"]:
+    for module in names:
         if kernel.has(module):
             continue
         changes.append(f"load {module}")
@@ -169,55 +148,98 @@ def apply(parameters: dict, kernel: Kernel, check_mode: bool = False) -> dict:
                 kernel.load(module)
             except KernelError as error:
                 errors.append(str(error))
-    settings, refused = _settings(wanted, set(parameters["at_least"]), check_mode)
-    changes += settings
-    errors += refused
-    if parameters["swap"] == "off":
-        changes += _swap(kernel, check_mode)
-    if errors:
-        raise KernelError("the kernel refused:\n" + "\n".join(f"  {error}" for error in errors))
-    # The live values: higher than wanted is fine for at_least, and a later probe compares with what the phase left.
-    record.add("sysctl", {key: read(key) for key in wanted})
-    return {"changed": bool(changes), "changes": changes}
-
-
-def _settings(wanted: dict[str, str], at_least: set[str], check_mode: bool) -> tuple[list[str], list[str]]:
-    """What was (would be) set, and what cannot be."""
-    changes, errors = [], []
-    for key, value in sorted(wanted.items()):
-        live = read(key)
-        if live == value or (key in at_least and high_enough(live, value)):
-            continue
-        if check_mode:
-            changes.append(f"{key}: {live} -> {value}")
-            continue
-        reason = write(key, value)
-        if reason:
-            errors.append(f"{key} = {value}: {reason}")
-        else:
-            changes.append(f"{key}: {live} -> {value}")
     return changes, errors
 
 
-def _swap(kernel: Kernel, check_mode: bool) -> list[str]:
+def _settings_record(record: PhaseRecord, wanted: list[Setting], values: dict[str, str], check_mode: bool) -> list[str]:
+    """Record what is wanted and what was there before; give back what nobody wants any more. Says what that changes."""
+    earlier = {key: entry for key, entry in record.earlier("sysctl").items() if isinstance(entry, dict)}
+    entries = {}
+    for setting in wanted:
+        live = kprov_sysctl.read(setting.key)
+        entry = setting.entry()
+        known = earlier.get(setting.key, {})
+        if "before" in known:
+            entry.update(before=known["before"], set=values[setting.key])
+        elif live is not None and not setting.satisfied_by(live):
+            entry.update(before=live, set=values[setting.key])
+        entries[setting.key] = entry
     changes = []
-    if swaps():
-        changes.append("swap off: " + ", ".join(swaps()))
+    for key, entry in sorted(earlier.items()):
+        live = kprov_sysctl.read(key)
+        if key in entries or "before" not in entry or live != entry.get("set") or live == entry["before"]:
+            continue
+        changes.append(f"{key}: {live} -> {entry['before']} (no longer wanted)")
         if not check_mode:
-            kernel.swap_off()
-    try:
-        with open(real(FSTAB), encoding="utf-8", errors="surrogateescape") as file:
-            before = file.read()
-    except FileNotFoundError:
-        return changes
-    after = without_swap(before)
-    if after != before:
-        changes.append(FSTAB)
-        if not check_mode:
-            keep_original(FSTAB)
-            mode = stat.S_IMODE(os.stat(real(FSTAB)).st_mode)
-            kprov_fs.atomic_write(real(FSTAB), after.encode(errors="surrogateescape"), mode)
+            kprov_sysctl.write(Setting(key, entry["before"]), entry["before"])
+    record.add("sysctl", entries)
     return changes
+
+
+def _file(record: PhaseRecord, path: str, text: str, check_mode: bool) -> list[str]:
+    """Write the file that holds after a boot; without a setting there is none."""
+    owned = path in record.earlier_files() or path in owned_files()
+    try:
+        with open(real(path), encoding="utf-8", errors="surrogateescape") as file:
+            now = file.read()
+    except FileNotFoundError:
+        now = ""
+    if not text:
+        if now and owned and not check_mode:
+            kprov_fs.remove(real(path))
+        record.replace(files={})
+        return [f"remove {path}"] if now and owned else []
+    entry = {"sha256": kprov_fs.sha256_bytes(text.encode()), "stat": None, "mode": f"{FILE_MODE:04o}"}
+    if now != text:
+        if check_mode:
+            return [path]
+        if not owned:
+            keep_original(path)
+        record.add_files({path: entry})
+        kprov_fs.make_directories(os.path.dirname(real(path)))
+        kprov_fs.atomic_write(real(path), text.encode(), FILE_MODE)
+    elif not check_mode:
+        os.chmod(real(path), FILE_MODE)
+    if not check_mode:
+        record.add_files({path: file_entry(path, FILE_MODE, entry["sha256"])})
+    return [path] if now != text else []
+
+
+def _set(wanted: list[Setting], values: dict[str, str], check_mode: bool) -> tuple[list[str], dict[str, str]]:
+    """What was (would be) set, and key to the reason for what cannot be."""
+    changes, refused = [], {}
+    for setting in wanted:
+        key, value, live = setting.key, values[setting.key], kprov_sysctl.read(setting.key)
+        if setting.satisfied_by(live):
+            continue
+        if live is None:
+            refused[key] = f"{key} = {value}: {kprov_sysctl.ABSENT}"
+            continue
+        if not check_mode:
+            reason = kprov_sysctl.write(setting, value)
+            if reason:
+                refused[key] = f"{key} = {value}: {reason}"
+                continue
+        changes.append(f"{key}: {live} -> {value}")
+    return changes, refused
+
+
+def _essential(wanted: list[Setting], key: str) -> bool:
+    return next(setting.essential for setting in wanted if setting.key == key)
+
+
+def _not_set_warnings(not_set: dict[str, str]) -> list[str]:
+    if not not_set:
+        return []
+    listed = "; ".join(not_set.values())
+    return [f"not set, and the node works without: {listed}. `os_sysctl: {{KEY: null}}` leaves a key alone"]
+
+
+def _overridden_warning(item: dict[str, str]) -> str:
+    return (
+        f"{item['file']} sets {item['key']} = {item['value']} and is read after kprov's file: at the next boot that "
+        f"value comes back, not {item['wanted']}. Remove the line there, or set os_sysctl to the value you want"
+    )
 
 
 def main() -> None:
@@ -226,8 +248,9 @@ def main() -> None:
         argument_spec={
             "phase": {"type": "str", "required": True},
             "modules": {"type": "list", "elements": "str", "default": []},
+            "known": {"type": "dict", "default": {}},
             "sysctl": {"type": "dict", "default": {}},
-            "at_least": {"type": "list", "elements": "str", "default": []},
+            "file": {"type": "path"},
             "swap": {"type": "str", "choices": ["off", "keep"], "default": "keep"},
         },
         supports_check_mode=True,
@@ -242,6 +265,10 @@ def main() -> None:
             result = apply(module.params, Kernel(run), module.check_mode)
     except (KernelError, LockTimeout) as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"cannot write {error.filename or 'a file'}: {error.strerror}")
+    for warning in result.pop("warnings"):
+        module.warn(warning)
     module.exit_json(**result)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from typing import Any
 
@@ -58,20 +57,12 @@ def sha256(path: str) -> str | None:
     return digest.hexdigest()
 
 
-def sysctl(setting: str, recorded: Any) -> str | None:
-    """A kernel setting against the value that was read back when it was set (None: there was none)."""
-    if recorded is None:
+def swap(recorded: Any) -> str | None:
+    """Swap areas in use, if the record says that swap is off."""
+    if not isinstance(recorded, dict) or recorded.get("wanted") != "off":
         return None
-    # Like sysctl(8): the first separator rules, so net/ipv4/conf/eth0.1/rp_filter works.
-    separators = re.search("[./]", setting)
-    slashes = separators is not None and separators.group() == "/"
-    path = setting if slashes else setting.translate(str.maketrans("./", "/."))
-    try:
-        live = read.text("/proc/sys/" + path).split()
-    except OSError:
-        return "missing"
-    wanted = str(recorded).split()
-    return None if live == wanted else f"is {' '.join(live)}, not {' '.join(wanted)}"
+    areas = [line.split()[0] for line in read.text_or("/proc/swaps").splitlines()[1:]]
+    return f"is on ({', '.join(areas)})" if areas else None
 
 
 def unit(entry: Any, state: str | None) -> str | None:

@@ -54,13 +54,15 @@ def operating_system() -> dict[str, Any]:
     }
 
 
+def container() -> str:
+    """The engine whose container this machine is, empty if it is none."""
+    return read.text_or("/run/systemd/container").strip() or ("docker" if read.exists("/.dockerenv") else "")
+
+
 def virtualization() -> str:
     """Container engine or hypervisor, "vm" for an unknown one, "none" on bare metal."""
-    container = read.text_or("/run/systemd/container").strip()
-    if container:
-        return container
-    if read.exists("/.dockerenv"):
-        return "docker"
+    if engine := container():
+        return engine
     vendor = read.text_or("/sys/class/dmi/id/sys_vendor").strip()
     if vendor in HYPERVISORS:
         return HYPERVISORS[vendor]
@@ -79,7 +81,7 @@ def resources(paths: list[str]) -> dict[str, Any]:
 
 
 def filesystem(path: str) -> dict[str, Any]:
-    """Bytes free for root and in all, and the device number, of the file system that holds a path or will hold it."""
+    """Bytes and inodes, free and in all, and the device number, of the file system that holds or will hold a path."""
     while not read.exists(path):
         path = os.path.dirname(path)  # noqa: PTH120
     status = os.statvfs(read.real(path))
@@ -87,4 +89,6 @@ def filesystem(path: str) -> dict[str, Any]:
         "free": status.f_bavail * status.f_frsize,
         "size": status.f_blocks * status.f_frsize,
         "device": str(os.stat(read.real(path)).st_dev),  # noqa: PTH116
+        "inodes_free": status.f_favail,
+        "inodes": status.f_files,
     }

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from kprov.remote.node import capacity, cluster, commands, kernel, machine, network, read, records
+from kprov.remote.node import capacity, cluster, commands, kernel, machine, network, processes, read, records
 
 
 def collect(question: dict[str, Any]) -> dict[str, Any]:
@@ -33,6 +33,8 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     topic("addresses", network.addresses)
     topic("nameservers", lambda: network.nameservers(question["resolv_conf"]))
     topic("resolves_itself", network.resolves_itself)
+    topic("time_service", lambda: None if machine.container() else processes.time_service())
+    topic("usage", processes.usage)
     topic("missing_commands", lambda: commands.missing(question["commands"]))
     machine_id = answer.get("identity", {}).get("machine_id", "")
     topic("records", lambda: records.phases(machine_id, bin_dir))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from kprov.remote.node import drift, read
+from kprov.remote.node import drift, read, sysctl
 
 STATE = "/var/lib/kprov"
 SCHEMA = 1
 
 
 def phases(machine_id: str, bin_dir: str) -> dict[str, Any]:
-    """`phases`: name to fingerprint, finished, dirty and drift; `cluster`: the name in the newest record.
+    """`phases`: name to fingerprint, finished, dirty and drift; `cluster`: the name in the newest record; `settings`:
+    kernel settings that the node could not take (`not_set`: key to reason) or will lose at a boot (`overridden`).
 
     A record that cannot be read, is of a newer schema or of another machine (a cloned disk) is as good as none.
     """
@@ -43,7 +44,7 @@ def phases(machine_id: str, bin_dir: str) -> dict[str, Any]:
     for phase in dirty - set(records):
         found[phase] = {"fingerprint": None, "finished": None, "dirty": True, "drift": []}
     newest = max(records.values(), key=lambda record: str(record.get("finished") or ""), default={})
-    return {"phases": found, "cluster": newest.get("cluster")}
+    return {"phases": found, "cluster": newest.get("cluster"), "settings": _settings(records.get("os", {}))}
 
 
 def artifact_version(name: str) -> str | None:
@@ -82,13 +83,23 @@ def _drifts(
         problems = [(path, drift.file(path, entry)) for path, entry in sorted(files.items())]
         for unit, entry in sorted(_section(record, "units").items()):
             problems.append((unit, drift.unit(entry, units.get(unit))))
-        for setting, value in sorted(_section(record, "sysctl").items()):
-            problems.append((setting, drift.sysctl(setting, value)))
+        unable = _section(record, "sysctl_not_set")
+        for setting, entry in sorted(_section(record, "sysctl").items()):
+            if setting not in unable:
+                problems.append((setting, sysctl.drift(setting, entry)))
+        problems.append(("swap", drift.swap(record.get("swap"))))
         if images is not None:
             wanted = sorted(image for image, owner in recorded_images.items() if owner == phase)
             problems += [(image, "missing") for image in wanted if image not in images]
         found[phase] = [{"what": what, "problem": problem} for what, problem in problems if problem]
     return found
+
+
+def _settings(record: dict[str, Any]) -> dict[str, Any]:
+    """What is the matter with kernel settings though they are as recorded."""
+    own = next((path for path in _section(record, "files") if path.startswith("/etc/sysctl.d/")), None)
+    overridden = sysctl.overrides(_section(record, "sysctl"), own) if own else []
+    return {"not_set": _section(record, "sysctl_not_set"), "overridden": overridden}
 
 
 def _images(artifacts: list[dict[str, Any]]) -> dict[str, str]:

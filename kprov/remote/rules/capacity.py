@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from kprov.errors import Problem
 from kprov.remote.rules.rule import GIB, MIB, Machine, Machines, Rule, Say, gib
+from kprov.remote.state import Filesystem
 
 # kubeadm 1.36: cmd/kubeadm/app/constants, ControlPlaneNumCPU and ControlPlaneMem (in MiB).
 CONTROL_PLANE_CPUS = 2
@@ -22,6 +23,12 @@ KUBELET_DISK = 1 * GIB
 ETCD_DISK = 3 * GIB
 # Kubernetes' binaries and containerd take 0.5 GiB; packages, logs and kprov's files the rest.
 ROOT_DISK = 1 * GIB
+
+# Kubernetes' own images have few files (1000 on a lab node with its containers); one on a Debian base has 5 000 to
+# 10 000, and there are several.
+INODES = 50_000
+# The kubelet evicts pods below this share of nodefs (its default for evictionHard, nodefs.inodesFree).
+EVICTION_INODES = 0.05
 
 
 def _cpus(machines: Machines, say: Say) -> Iterator[Problem]:
@@ -42,15 +49,29 @@ def _memory(machines: Machines, say: Say) -> Iterator[Problem]:
 
 def _disk(machines: Machines, say: Say) -> Iterator[Problem]:
     for machine in machines.new:
-        for paths, need, have in _needs(machine):
+        for paths, need, filesystem in _needs(machine):
+            have = filesystem.free
             if have < need:
                 hint = "free some space, use a bigger disk, or put container_runtime_root on another one"
                 message = f"{gib(have)} free for {', '.join(paths)}; needed: {gib(need)}"
                 yield say.error(machine.name, message, hint)
 
 
-def _needs(machine: Machine) -> Iterator[tuple[list[str], int, int]]:
-    """Per file system: paths on it, bytes they need together, bytes that are free."""
+def _inodes(machines: Machines, say: Say) -> Iterator[Problem]:
+    for machine in machines.new:
+        for paths, _, filesystem in _needs(machine):
+            if not filesystem.inodes:  # made as needed (btrfs)
+                continue
+            need = max(INODES, int(EVICTION_INODES * filesystem.inodes))
+            free = filesystem.inodes_free
+            if free < need:
+                have = f"{free} of {filesystem.inodes} inodes free for {', '.join(paths)}"
+                hint = "remove small files (`du --inodes -x -d2 PATH` counts them), or make the file system anew"
+                yield say.error(machine.name, f"{have}; needed: {need}", hint)
+
+
+def _needs(machine: Machine) -> Iterator[tuple[list[str], int, Filesystem]]:
+    """Per file system: paths on it, bytes they need together, the file system."""
     wanted = {
         "/": ROOT_DISK,
         "/var/lib/kubelet": KUBELET_DISK,
@@ -64,7 +85,7 @@ def _needs(machine: Machine) -> Iterator[tuple[list[str], int, int]]:
         if path in found:
             groups[found[path].device or path].append(path)
     for paths in groups.values():
-        yield paths, sum(wanted[path] for path in paths), found[paths[0]].free
+        yield paths, sum(wanted[path] for path in paths), found[paths[0]]
 
 
 def _swap(machines: Machines, say: Say) -> Iterator[Problem]:
@@ -79,4 +100,10 @@ def _swap(machines: Machines, say: Say) -> Iterator[Problem]:
             )
 
 
-RULES = (Rule("cpus", _cpus), Rule("memory", _memory), Rule("disk-free", _disk), Rule("swap", _swap))
+RULES = (
+    Rule("cpus", _cpus),
+    Rule("memory", _memory),
+    Rule("disk-free", _disk),
+    Rule("inodes-free", _inodes),
+    Rule("swap", _swap),
+)

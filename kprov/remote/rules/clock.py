@@ -25,4 +25,14 @@ def _skew(machines: Machines, say: Say) -> Iterator[Problem]:
             yield (say.error if abs(off) > ERROR else say.warning)(machine.name, message, hint)
 
 
-RULES = (Rule("clock-skew", _skew),)
+def _service(machines: Machines, say: Say) -> Iterator[Problem]:
+    for machine in machines.all:
+        # None: a container, whose clock is its machine's. New hosts get a service from the phase `os`.
+        left_alone = machine.host.variables["os_time_sync"] == "keep"
+        if machine.state.time_service == "" and (left_alone or "os" in machine.state.phases):
+            message = "nothing keeps its clock: no chronyd, systemd-timesyncd or ntpd runs"
+            hint = "start one: `systemctl enable --now chrony`" if left_alone else "install chrony on it, or `kprov up`"
+            yield say.warning(machine.name, message, hint)
+
+
+RULES = (Rule("clock-skew", _skew), Rule("time-sync", _service))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kprov.remote.node import commands, kernel, machine, network
+from kprov.remote.node import commands, kernel, machine, network, processes
 from tests.unit.remote.conftest import put, script
 
 
@@ -135,6 +135,31 @@ def test_host_that_is_in_etc_hosts_resolves_itself_without_dns(node: Path) -> No
     assert not network.resolves_itself()
     put(node, "/etc/hosts", "127.0.0.1 localhost\n192.0.2.1 x n1.invalid # comment\n")
     assert network.resolves_itself()
+
+
+def test_use_of_limits(node: Path) -> None:
+    put(node, "/proc/sys/fs/file-nr", "1200\t0\t9223372036854775807\n")
+    put(node, "/proc/loadavg", "0.1 0.2 0.3 2/345 999\n")
+    put(node, "/proc/sys/kernel/pid_max", "32768\n")
+    put(node, "/proc/sys/fs/inotify/max_user_instances", "128\n")
+    for pid, name, count in ((7, "small", 1), (8, "greedy", 3)):
+        put(node, f"/proc/{pid}/comm", f"{name}\n")
+        (node / f"proc/{pid}/fd").mkdir()
+        for descriptor in range(count):
+            (node / f"proc/{pid}/fd/{descriptor}").symlink_to("anon_inode:inotify")
+        (node / f"proc/{pid}/fd/99").symlink_to("socket:[1]")
+    assert processes.usage() == {
+        "inotify_instances": {"used": 4, "limit": 128, "top": "greedy (pid 8) has 3"},
+        "open_files": {"used": 1200, "limit": 9223372036854775807},
+        "processes": {"used": 345, "limit": 32768},
+    }
+
+
+def test_program_that_keeps_the_clock(node: Path) -> None:
+    put(node, "/proc/7/comm", "ntpdate\n")
+    assert processes.time_service() == ""
+    put(node, "/proc/8/comm", "systemd-timesyn\n")
+    assert processes.time_service() == "systemd-timesyn"
 
 
 def test_missing_commands(node: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from kprov.remote.node import cluster, commands, drift, records
 from tests.unit.remote.conftest import put
 
+NO_SETTINGS: dict[str, object] = {"not_set": {}, "overridden": []}
 ME = "machine-1"
 
 
@@ -44,7 +45,7 @@ def problems(phase: str = "os") -> list[tuple[str, str]]:
 
 
 def test_nothing_there(node: Path) -> None:
-    assert records.phases(ME, "/bin") == {"phases": {}, "cluster": None}
+    assert records.phases(ME, "/bin") == {"phases": {}, "cluster": None, "settings": NO_SETTINGS}
     assert records.lock() is None
 
 
@@ -182,6 +183,46 @@ def test_kernel_settings(node: Path) -> None:
     assert problems() == [("net.bridge.x", "missing"), ("net.ipv4.ip_forward", "is 0, not 1")]
 
 
+def test_kernel_settings_by_their_rule(node: Path) -> None:
+    put(node, "/proc/sys/fs/file-max", "500\n")
+    put(node, "/proc/sys/fs/nr_open", "500\n")
+    put(node, "/proc/sys/net/ipv4/ip_local_reserved_ports", "80,30000-32767\n")
+    put(node, "/proc/sys/net/ipv4/ip_local_port_range", "32768\t60999\n")
+    values = {
+        "fs.file-max": {"value": "400", "rule": "at_least"},
+        "fs.nr_open": {"value": "600", "rule": "at_least"},
+        "net.ipv4.ip_local_reserved_ports": {"value": "30000-30100", "rule": "includes"},
+        "net.ipv4.ip_local_port_range": {"value": "32768 60999", "rule": "exact"},
+        "net.absent": {"value": "1", "rule": "exact"},
+    }
+    record(node, sysctl=values, sysctl_not_set={"net.absent": "this kernel does not have it"})
+    assert problems() == [("fs.nr_open", "is 500, not at least 600")]
+    found = records.phases(ME, "/bin")["settings"]
+    assert found == {"not_set": {"net.absent": "this kernel does not have it"}, "overridden": []}
+
+
+def test_file_that_undoes_a_setting_at_the_next_boot(node: Path) -> None:
+    put(node, "/proc/sys/net/ipv4/ip_forward", "1\n")
+    put(node, "/etc/sysctl.conf", "#net.ipv4.ip_forward=1\nnet.ipv4.ip_forward = 0\n")
+    put(node, "/etc/sysctl.d/10-x.conf", "net.ipv4.ip_forward = 2\n")
+    (node / "etc/sysctl.d/99-sysctl.conf").symlink_to("../sysctl.conf")
+    own = "/etc/sysctl.d/90-kprov.conf"
+    put(node, own, "net.ipv4.ip_forward = 1\n")
+    record(node, sysctl={"net.ipv4.ip_forward": {"value": "1", "rule": "exact"}}, files={own: {}})
+    assert problems() == []
+    assert records.phases(ME, "/bin")["settings"]["overridden"] == [
+        {"key": "net.ipv4.ip_forward", "file": "/etc/sysctl.conf", "value": "0", "wanted": "1"}
+    ]
+
+
+def test_swap_that_came_back(node: Path) -> None:
+    put(node, "/proc/swaps", "Filename Type Size Used Priority\n")
+    record(node, swap={"wanted": "off"})
+    assert problems() == []
+    put(node, "/proc/swaps", "Filename Type Size Used Priority\n/dev/zram0 partition 1 0 100\n")
+    assert problems() == [("swap", "is on (/dev/zram0)")]
+
+
 def test_records_of_single_modules_are_no_phases(node: Path) -> None:
     record(node)
     put(node, "/var/lib/kprov/phases/os.steps.json", json.dumps({"schema": 1, "machine_id": ME, "steps": {}}))
@@ -207,7 +248,7 @@ def test_record_that_is_not_understood_is_as_good_as_none(node: Path, text: str)
 def test_record_of_another_machine_is_ignored(node: Path) -> None:
     record(node, machine_id="the-original-of-this-clone")
     put(node, "/var/lib/kprov/phases/os.dirty", "{}")
-    assert records.phases(ME, "/bin") == {"phases": {}, "cluster": None}
+    assert records.phases(ME, "/bin") == {"phases": {}, "cluster": None, "settings": NO_SETTINGS}
 
 
 def test_lock(node: Path) -> None:

@@ -20,9 +20,11 @@ from kprov.remote.state import (
     HostState,
     Listener,
     OperatingSystem,
+    Override,
     PhaseState,
     ProbeResult,
     Unreachable,
+    Usage,
 )
 from kprov.spec.cluster import ClusterSpec
 from tests.unit.factories import converged_states, make_spec, make_state
@@ -232,6 +234,59 @@ def test_swap_is_a_problem_only_if_it_stays_and_the_kubelet_minds() -> None:
     assert codes(os_swap="off") == []
     assert codes(os_swap="keep") == ["swap"]
     assert codes(os_swap="keep", kubelet_config={"failSwapOn": False}) == []
+
+
+def test_inodes_count_too() -> None:
+    spec = make_spec(workers=0)
+
+    def states(free: int, inodes: int) -> Any:
+        filesystem = Filesystem(20 * GIB, 20 * GIB, "1", inodes_free=free, inodes=inodes)
+        return fresh(spec, filesystems={"/": filesystem, "/var/lib/containerd": filesystem})
+
+    assert found(spec, states(60_000, 1_000_000)) == []
+    assert found(spec, states(0, 0)) == []  # btrfs
+    message = only(spec, states(40_000, 100_000), "inodes-free").message
+    assert message == "40000 of 100000 inodes free for /, /var/lib/containerd; needed: 50000"
+    assert "needed: 100000" in only(spec, states(60_000, 2_000_000), "inodes-free").message  # kubelet's 5 %
+
+
+def test_limits_that_are_nearly_used_up_are_named_with_the_culprit() -> None:
+    spec = make_spec(workers=0)
+    usage = {"inotify_instances": Usage(110, 128, "tail (pid 7) has 90"), "open_files": Usage(10, 1000)}
+    problem = only(spec, fresh(spec, usage=usage), "inotify-instances")
+    assert problem.severity == "warning"
+    assert "110 of 128" in problem.message
+    assert "tail (pid 7) has 90" in problem.message
+    assert found(spec, fresh(spec, usage={"inotify_instances": Usage(102, 128)})) == []
+
+
+def test_setting_that_the_next_boot_undoes_is_named_with_its_file() -> None:
+    spec = make_spec(workers=0)
+    item = Override("net.ipv4.ip_forward", "/etc/sysctl.conf", "0", "1")
+    problem = only(spec, fresh(spec, sysctl_overridden=(item,)), "sysctl-overridden")
+    assert "/etc/sysctl.conf sets net.ipv4.ip_forward = 0" in problem.message
+
+
+def test_settings_that_a_node_could_not_take_are_noise_only_in_a_container() -> None:
+    spec = make_spec(workers=0)
+    unable = {"vm.a": "vm.a = 1: refused: Invalid argument"}
+    assert found(spec, fresh(spec, sysctl_not_set=unable, time_service=None)) == []
+    assert (
+        "vm.a = 1" in only(spec, fresh(spec, sysctl_not_set=unable, time_service="chronyd"), "sysctl-not-set").message
+    )
+
+
+def test_stopped_time_service_is_a_warning() -> None:
+    spec = make_spec(workers=0)
+    assert found(spec, fresh(spec, time_service="")) == []  # the phase `os` will see to it
+    for service in ("chronyd", None):
+        assert found(make_spec(workers=0, os_time_sync="keep"), fresh(spec, time_service=service)) == []
+    assert "systemctl" in str(
+        only(make_spec(workers=0, os_time_sync="keep"), fresh(spec, time_service=""), "time-sync")
+    )
+    states = converged_states(spec)
+    states["cp1"] = replace(states["cp1"], time_service="")
+    assert found(spec, states) == [("warning", "time-sync", "cp1")]
 
 
 def test_clock_is_measured_against_the_other_hosts_not_against_the_controller() -> None:
