@@ -89,6 +89,15 @@ crictl ps --no-trunc -q | sort
 """
 
 
+def another_inventory(lab: LabCluster, directory: Path, **variables: str) -> Path:
+    """The lab's inventory with other variables for all hosts; group_vars come along."""
+    text = lab.inventory.read_text()
+    lines = [line for line in text.splitlines() if line.partition("=")[0] not in variables]
+    (directory / "inventory.ini").write_text("\n".join([*lines, *(f"{k}={v}" for k, v in variables.items())]) + "\n")
+    (directory / "group_vars").symlink_to(lab.inventory.parent / "group_vars")
+    return directory / "inventory.ini"
+
+
 def _quote(text: str) -> str:
     import shlex
 

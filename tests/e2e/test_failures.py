@@ -12,7 +12,7 @@ import yaml
 from kprov.errors import ExitCode
 from kprov.lab import lab as labs
 from kprov.lab.directory import lab_directory
-from tests.e2e.cluster import Completed, LabCluster, kprov
+from tests.e2e.cluster import Completed, LabCluster, another_inventory, kprov
 from tests.e2e.conftest import MakeLab
 from tests.e2e.journal import RunningUp
 
@@ -21,15 +21,6 @@ from tests.e2e.journal import RunningUp
 def lab(make_lab: MakeLab) -> LabCluster:
     """Three fresh nodes; the tests run in order, the last ones make the cluster."""
     return make_lab("fail")
-
-
-def another_inventory(lab: LabCluster, directory: Path, **variables: str) -> Path:
-    """The lab's inventory with other variables for all hosts; group_vars come along."""
-    text = lab.inventory.read_text()
-    lines = [line for line in text.splitlines() if line.partition("=")[0] not in variables]
-    (directory / "inventory.ini").write_text("\n".join([*lines, *(f"{k}={v}" for k, v in variables.items())]) + "\n")
-    (directory / "group_vars").symlink_to(lab.inventory.parent / "group_vars")
-    return directory / "inventory.ini"
 
 
 def assert_nothing_was_touched(lab: LabCluster) -> None:
