@@ -23,9 +23,8 @@ def module_util(name: str) -> ModuleType:
     For arithmetic that a role and kprov must not have twice. It lives with the plugins because a node's record covers
     them: another formula is a reason to run the phase again.
     """
-    import ansible.module_utils
-
+    package = importlib.import_module("ansible.module_utils")
     directory = str(content_root() / "plugins/module_utils")
-    if directory not in ansible.module_utils.__path__:
-        ansible.module_utils.__path__.append(directory)
+    if directory not in package.__path__:
+        package.__path__.append(directory)
     return importlib.import_module(f"ansible.module_utils.{name}")

@@ -1,4 +1,5 @@
-"""The typer application and its entry point. Commands live in cluster.py, bundle.py and lab.py beside this file.
+"""The typer application and its entry point. Commands live in cluster.py, reserve.py, bundle.py and lab.py beside this
+file.
 
 The code of a command is imported when it runs, so that `kprov --help` stays quick.
 """
@@ -13,6 +14,7 @@ import typer
 from kprov.cli.bundle import bundle_app
 from kprov.cli.cluster import cluster_commands
 from kprov.cli.lab import lab_app
+from kprov.cli.reserve import reserve
 from kprov.errors import ExitCode
 
 CLICK_USAGE_ERROR = 2  # what typer exits with for a wrong option; kprov needs 2 for "found something"
@@ -49,6 +51,7 @@ def kprov(
 
 for command in cluster_commands:
     app.command()(command)
+app.command()(reserve)
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(lab_app, name="lab")
 

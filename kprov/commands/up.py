@@ -112,6 +112,7 @@ def _report(
 ) -> Result:
     left_out = {
         **{n: u.message for n, u in plan.unreachable.items()},
+        **done.held,
         **{str(e.host): e.msg or e.event for e in done.failures},
     }
     complete = not left_out and not plan.blocked

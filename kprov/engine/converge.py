@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kprov.engine.events import Event
-from kprov.engine.inventory import extra_vars, generated_inventory
+from kprov.engine.inventory import extra_vars, generated_inventory, joined
 from kprov.engine.journal import Journal
 from kprov.engine.lock import controller_lock, holder
 from kprov.engine.paths import controller_id
 from kprov.engine.run import AnsibleRun, Outcome, run_ansible
 from kprov.errors import AnsibleError, LockedError
 from kprov.phases.catalog import PHASES
-from kprov.phases.plan import Plan
+from kprov.phases.plan import Plan, Step
 from kprov.remote.state import ProbeResult
 from kprov.spec.cluster import ClusterSpec
 
@@ -27,11 +27,12 @@ LOCK_SECONDS = 2 * 60 * 60  # how long a cluster's lock outlives a controller th
 
 @dataclass
 class Converged:
-    """The sum over the processes of one operation."""
+    """The sum over the processes of one operation. held: hosts that were left alone because others failed, and why."""
 
     calls: dict[str, int] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     failures: list[Event] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
     log: Path | None = None
 
@@ -84,7 +85,7 @@ def _run_all(request: Request, plan: Plan, journal: Journal, done: Converged) ->
         failed |= newly_failed
         if done.interrupted or not newly_failed:
             return
-        plan = _rest(request.replan(failed), finished)
+        plan = _held(request, _rest(request.replan(failed), finished), done)
         if not plan.steps:
             return
 
@@ -92,6 +93,20 @@ def _run_all(request: Request, plan: Plan, journal: Journal, done: Converged) ->
 def _rest(plan: Plan, finished: Collection[tuple[str, str]]) -> Plan:
     """The plan without what this run has finished: the probe it was made from is older than that."""
     steps = tuple(step for step in plan.steps if (step.phase, step.host) not in finished)
+    return _with_steps(plan, steps)
+
+
+def _held(request: Request, plan: Plan, done: Converged) -> Plan:
+    """The plan without the nodes that work and would be next in a rolling phase that has failed: one is enough."""
+    failed = {str(event.phase): str(event.host) for event in reversed(done.failures)}
+    rolling = {phase.name for phase in PHASES if phase.rolling and phase.name in failed}
+    held = [step for step in plan.steps if step.phase in rolling and joined(request.states.get(step.host))]
+    for step in held:
+        done.held[step.host] = f"{step.phase}: left as it is, because it failed on {failed[step.phase]}"
+    return _with_steps(plan, tuple(step for step in plan.steps if step not in held))
+
+
+def _with_steps(plan: Plan, steps: tuple[Step, ...]) -> Plan:
     return Plan(steps, plan.blocked, plan.unreachable, plan.first_control_plane, plan.fingerprints)
 
 
@@ -118,7 +133,7 @@ def _run_once(request: Request, plan: Plan, journal: Journal) -> Outcome:
                 playbooks=playbooks,
                 user_inventory=request.spec.inventory,
                 generated=generated_inventory(request.spec, request.states, plan),
-                variables=extra_vars(plan, lock),
+                variables=extra_vars(plan, request.states, lock),
                 log=journal.ansible_log,
                 check=request.check,
                 accept_new_host_keys=request.accept_new_host_keys,

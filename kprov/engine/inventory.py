@@ -6,6 +6,7 @@ The user's inventory stays the first source, so variables, vault and precedence 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from kprov.phases.catalog import PHASES
@@ -28,18 +29,31 @@ def generated_inventory(spec: ClusterSpec, states: Mapping[str, ProbeResult], pl
     return {"all": {"hosts": hosts, "children": children}}
 
 
-def extra_vars(plan: Plan, lock: dict[str, Any]) -> dict[str, Any]:
-    """Variables of the whole run: each play's group, the cluster's home, the lock."""
+def extra_vars(plan: Plan, states: Mapping[str, ProbeResult], lock: dict[str, Any]) -> dict[str, Any]:
+    """Variables of the whole run: each play's group, how many hosts of a rolling phase at a time, home, the lock."""
     groups = {phase.group: phase.group for phase in PHASES}
+    serial = {
+        f"serial_{phase.name}": 1 if any(joined(states.get(host)) for host in plan.hosts_of(phase.name)) else "100%"
+        for phase in PHASES
+        if phase.rolling
+    }
     home = plan.first_control_plane
-    return {**groups, "control_plane_first": home, "lock_host": home, "kprov_lock": lock}
+    return {**groups, **serial, "control_plane_first": home, "lock_host": home, "kprov_lock": lock}
+
+
+def joined(state: ProbeResult | None) -> bool:
+    """Whether the host is a node of a cluster: then others rely on it."""
+    return isinstance(state, HostState) and state.cluster.joined
 
 
 def _facts(state: HostState) -> dict[str, Any]:
     """What roles may read of the probe, so that no play gathers facts."""
-    return {
+    facts: dict[str, Any] = {
         "arch": state.arch,
         "os_family": state.os.family,
         "missing_commands": list(state.missing_commands),
         "joined": state.cluster.joined,
     }
+    if state.capacity:
+        facts["capacity"] = asdict(state.capacity)
+    return facts

@@ -20,7 +20,6 @@ from kprov.lab.directory import LabDirectory
 from kprov.lab.machine import Machine
 from kprov.lab.nodes import Node
 
-
 # In the node image for docker (node_image_docker/).
 RUNC_RESTRICTED = "/usr/local/lib/kprov-lab/runc-restricted"
 
@@ -95,20 +94,32 @@ def machine_variables(machine: Machine, runtime: str = "containerd") -> list[Var
 
 
 def _kubelet(machine: Machine) -> list[Variable]:
-    reasons = [
-        "The nodes share this machine's disk: percentages of it are far too much, and image garbage collection would",
-        "delete images that an air-gapped node cannot get back. Absolute values instead.",
+    return [
+        Variable(
+            "kubelet_eviction_hard",
+            {
+                "nodefs.available": "1Gi",
+                "nodefs.inodesFree": "1%",
+                "imagefs.available": "1Gi",
+                "imagefs.inodesFree": "1%",
+                "pid.available": "1%",
+            },
+            "The nodes share this machine's disk and processes: what real nodes keep free is far too much here.",
+        ),
+        Variable("kubelet_image_gc_high_threshold", 100, "Never: an air-gapped node cannot get a deleted image back."),
+        Variable("kubelet_image_gc_low_threshold", 99, "Below the high one."),
+        Variable(
+            "kubelet_shutdown_grace_period",
+            0,
+            "logind is masked in the nodes' image, and they end with `docker kill`, not with a shutdown.",
+        ),
+        *_kubelet_config(machine),
     ]
-    config: dict[str, Any] = {
-        "evictionHard": {
-            "memory.available": "100Mi",
-            "nodefs.available": "1Gi",
-            "nodefs.inodesFree": "1%",
-            "imagefs.available": "1Gi",
-        },
-        "imageGCHighThresholdPercent": 100,
-        "imageGCLowThresholdPercent": 99,
-    }
+
+
+def _kubelet_config(machine: Machine) -> list[Variable]:
+    reasons: list[str] = []
+    config: dict[str, Any] = {}
     if not machine.sys_resource:
         reasons.append("KubeletInUserNamespace: this machine withholds CAP_SYS_RESOURCE, limits cannot be raised.")
         config["featureGates"] = {"KubeletInUserNamespace": True}
@@ -118,7 +129,7 @@ def _kubelet(machine: Machine) -> list[Variable]:
     if machine.swap:
         reasons.append("failSwapOn: this machine has swap, and a node cannot switch it off.")
         config["failSwapOn"] = False
-    return [Variable("kubelet_config", config, "\n".join(reasons))]
+    return [Variable("kubelet_config", config, "\n".join(reasons))] if config else []
 
 
 def _preflight(machine: Machine) -> list[Variable]:

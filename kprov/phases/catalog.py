@@ -32,6 +32,8 @@ PHASES: tuple[Phase, ...] = (
         hosts="k8s_cluster",
         reads=("bin_dir",),
         restarts=("kubelet.service",),
+        sized=True,
+        rolling=True,
     ),
     Phase(
         name="control_plane",

@@ -14,6 +14,8 @@ from typing import Any
 from kprov.artifacts.manifest import KUBERNETES_FILES, load, project_manifest
 from kprov.content import content_root
 from kprov.phases.phase import Phase
+from kprov.reserve.capacity import Capacity
+from kprov.reserve.reservation import Settings, reserve
 from kprov.spec.cluster import ClusterSpec, Host
 from kprov.spec.declarations import declarations
 
@@ -23,8 +25,12 @@ SOURCES = frozenset({"artifacts_bundle", "artifacts_mirror"})
 ROLE_CONTENT = ("tasks", "vars", "defaults", "templates", "files", "handlers")
 
 
-def inputs(phase: Phase, spec: ClusterSpec, host: Host) -> dict[str, Any]:
-    """Everything that the phase's result on this host depends on, JSON-ready."""
+def inputs(phase: Phase, spec: ClusterSpec, host: Host, capacity: Capacity | None = None) -> dict[str, Any]:
+    """Everything that the phase's result on this host depends on, JSON-ready.
+
+    capacity: the machine's, if it is known. Not the size itself is an input (it changes a little with every kernel) but
+    what is reserved because of it.
+    """
     names = {d.name for d in declarations().of_role(phase.name)} | set(phase.reads)
     values = {name: host.variables[name] for name in sorted(names - SOURCES)}
     values["content"] = content_digest(phase.name)
@@ -33,6 +39,10 @@ def inputs(phase: Phase, spec: ClusterSpec, host: Host) -> dict[str, Any]:
         values["api_endpoint"] = api_endpoint(spec)
     if SOURCES & set(phase.reads):
         values["artifacts"] = _artifacts_digest(host)
+    if phase.sized and capacity:
+        reserved = reserve(capacity, Settings.of(host.variables))
+        for name in ("kube_reserved", "system_reserved", "eviction_hard"):
+            values[name] = dict(getattr(reserved, name))
     return values
 
 

@@ -22,6 +22,8 @@ class Phase:
     hosts: inventory group whose hosts have this phase.
     reads: variables of roles/cluster that the role reads, besides all of its own; a change of one runs the phase again.
     restarts: what may restart on a host when the phase changes it, for the plan.
+    sized: what the phase does depends on the size of the machine; then what follows from it is an input, too.
+    rolling: restarts something that a working node needs: nodes go one by one, and after a failure no further one does.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Phase:
     reads: tuple[str, ...] = ()
     restarts: tuple[str, ...] = ()
     scope: Scope = Scope.NODE
+    sized: bool = False
+    rolling: bool = False
 
     @property
     def group(self) -> str:

@@ -84,7 +84,7 @@ def build_plan(
         for host in _hosts(phase, spec, home, reachable):
             if limit and host.name not in limit:
                 continue
-            wanted = inputs(phase, spec, host)
+            wanted = inputs(phase, spec, host, reachable[host.name].capacity)
             reasons = _reasons(phase, host, reachable, home, wanted)
             if verify_all and not reasons:
                 reasons = ("--verify-all",)

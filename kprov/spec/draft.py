@@ -53,6 +53,10 @@ class DraftHost:
         value = self.values.get(name)
         return value if isinstance(value, int) else None
 
+    def set_by_user(self, *names: str) -> str | None:
+        """The first of the variables that is not at its default: the one to look at."""
+        return next((name for name in names if name in self.raw), None)
+
 
 @dataclass(frozen=True)
 class Draft:

@@ -5,8 +5,8 @@ kprov/reserve. Sizes are bytes, CPU is thousandths of a core, except where a qua
 
     Allocatable = capacity - kubeReserved - systemReserved - evictionHard
 
-Source of that: k8s.io/kubernetes v1.36.3, pkg/kubelet/cm/node_container_manager_linux.go (GetNodeAllocatableReservation)
-and pkg/kubelet/nodestatus/setters.go (MachineInfo).
+Source of that: k8s.io/kubernetes v1.36.3, GetNodeAllocatableReservation in
+pkg/kubelet/cm/node_container_manager_linux.go and MachineInfo in pkg/kubelet/nodestatus/setters.go.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ EVICTION_HARD = {
 # A percentage fits small disks: 10 % of 40 GB are 4 GB. Of a 10 TB disk it would keep 1 TB empty. So the kubelet's
 # percentage counts up to this many bytes, and from there on the bytes: enough for the images and logs that arrive
 # between two looks of the kubelet (10 s).
-EVICTION_HARD_MOST = {"nodefs.available": ("ephemeral_storage", 20 * GI), "imagefs.available": ("image_storage", 30 * GI)}
+EVICTION_HARD_MOST = {
+    "nodefs.available": ("ephemeral_storage", 20 * GI),
+    "imagefs.available": ("image_storage", 30 * GI),
+}
 
 # Thousandths of a core to reserve: (for that many further cores, for each). None: for all the rest.
 # GKE: cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes; EKS has copied it (nodeadm).

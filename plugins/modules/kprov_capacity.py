@@ -73,9 +73,7 @@ def _text(path: str) -> str:
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(
-        argument_spec={"image_root": {"type": "path", "required": True}}, supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec={"image_root": {"type": "path", "required": True}}, supports_check_mode=True)
     module.exit_json(changed=False, capacity=capacity(module.params["image_root"]))
 
 

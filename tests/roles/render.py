@@ -10,16 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
 
 ROOT = Path(__file__).parents[2]
 ROLES = ROOT / "roles"
+lookup_loader.add_directory(str(ROOT / "plugins/lookup"))
 
 # What the inventory and the lookup kprov_release say in every case; a case's own variables win.
 CONTEXT: dict[str, Any] = {
     "inventory_hostname": "cp1",
     "ansible_host": "192.0.2.11",
     "groups": {"kube_control_plane": ["cp1"], "kube_node": ["cp1", "w1"]},
+    "node": {
+        "capacity": {
+            "cpus": 4,
+            "memory": 8 * 2**30,
+            "hugepages": 0,
+            "ephemeral_storage": 40 * 10**9,
+            "image_storage": 10 * 10**12,
+            "pids": 64000,
+        }
+    },
     "hostvars": {"cp1": {"ip": "192.0.2.11"}, "w1": {"ip": "192.0.2.21"}},
 }
 RELEASE = {

@@ -10,7 +10,7 @@ from kprov.remote.node import capacity, cluster, commands, kernel, machine, netw
 
 
 def collect(question: dict[str, Any]) -> dict[str, Any]:
-    """question: bin_dir, commands, paths, image_root, ports, resolv_conf, api_server_port (None where the API is not to be asked).
+    """question: bin_dir, commands, paths, image_root, ports, resolv_conf, api_server_port (None: do not ask the API).
 
     Returns {"uid", "errors": ["topic: what went wrong"], and per topic what its function returns, if it did}.
     """

@@ -91,12 +91,13 @@ def _needs(machine: Machine) -> Iterator[tuple[list[str], int, Filesystem]]:
 def _swap(machines: Machines, say: Say) -> Iterator[Problem]:
     for machine in machines.all:
         keep = machine.host.variables["os_swap"] == "keep"
-        allowed = machine.host.variables["kubelet_config"].get("failSwapOn") is False
+        variables = machine.host.variables
+        allowed = not variables["kubelet_config"].get("failSwapOn", variables["kubelet_fail_swap_on"])
         if machine.state.swap and keep and not allowed:
             yield say.error(
                 machine.name,
                 f"os_swap is keep and swap is on ({', '.join(machine.state.swap)}), the kubelet refuses that",
-                'set os_swap: "off", or kubelet_config: {failSwapOn: false}',
+                'set os_swap: "off", or kubelet_fail_swap_on: false',
             )
 
 

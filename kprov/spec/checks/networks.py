@@ -39,14 +39,14 @@ def networks(draft: Draft, report: Report) -> None:
                 "networks-overlap",
                 f"pod_cidr {pods} and service_cidr {services} overlap",
                 host=host.name,
-                variable=_set_by_user(host, "pod_cidr", "service_cidr"),
+                variable=host.set_by_user("pod_cidr", "service_cidr"),
             )
         if pods and services and pods.version != services.version:
             report.error(
                 "mixed-families",
                 f"pod_cidr {pods} and service_cidr {services} are not of the same family",
                 host=host.name,
-                variable=_set_by_user(host, "pod_cidr", "service_cidr"),
+                variable=host.set_by_user("pod_cidr", "service_cidr"),
             )
         if services:
             _service_size(services, host, report)
@@ -73,7 +73,7 @@ def room_for_pods(draft: Draft, report: Report) -> None:
                     "max-pods",
                     f"kubelet_max_pods {most} is more than the {room} pod addresses of a /{prefix}",
                     host=host.name,
-                    variable=_set_by_user(host, "kubelet_max_pods", "pod_cidr_node_prefix"),
+                    variable=host.set_by_user("kubelet_max_pods", "pod_cidr_node_prefix"),
                     hint=f"pod_cidr_node_prefix {prefix_for(most, pods.max_prefixlen)} gives each node enough",
                 )
 
@@ -159,7 +159,7 @@ def _room_for_nodes(draft: Draft, network: Network, host: DraftHost, report: Rep
     prefix = host.number("pod_cidr_node_prefix")
     if prefix is None:
         return
-    where = _set_by_user(host, "pod_cidr_node_prefix", "pod_cidr")
+    where = host.set_by_user("pod_cidr_node_prefix", "pod_cidr")
     if not network.prefixlen <= prefix <= network.max_prefixlen - 2:
         text = (
             f"pod_cidr_node_prefix {prefix} must lie between that of pod_cidr {network} and {network.max_prefixlen - 2}"
@@ -189,8 +189,3 @@ def _nodes_outside(draft: Draft, name: str, network: Network, report: Report) ->
                     hint=f"choose a {name} that is used nowhere in your network",
                 )
                 break
-
-
-def _set_by_user(host: DraftHost, *names: str) -> str | None:
-    """The first of the variables that is not at its default: the one to look at."""
-    return next((name for name in names if name in host.raw), None)

@@ -80,16 +80,21 @@ def test_a_machine_that_withholds_much_gets_every_adjustment() -> None:
 
 
 def test_a_plain_machine_gets_only_what_every_container_node_needs() -> None:
-    assert set(variables(plain())) == {"kubelet_config", "kubelet_resolv_conf", "kube_proxy_config"}
-    assert variables(plain())["kubelet_config"] == {
-        "evictionHard": {
-            "memory.available": "100Mi",
-            "nodefs.available": "1Gi",
-            "nodefs.inodesFree": "1%",
-            "imagefs.available": "1Gi",
-        },
-        "imageGCHighThresholdPercent": 100,
-        "imageGCLowThresholdPercent": 99,
+    found = variables(plain())
+    assert set(found) == {
+        "kubelet_eviction_hard",
+        "kubelet_image_gc_high_threshold",
+        "kubelet_image_gc_low_threshold",
+        "kubelet_resolv_conf",
+        "kubelet_shutdown_grace_period",
+        "kube_proxy_config",
+    }
+    assert found["kubelet_eviction_hard"] == {
+        "nodefs.available": "1Gi",
+        "nodefs.inodesFree": "1%",
+        "imagefs.available": "1Gi",
+        "imagefs.inodesFree": "1%",
+        "pid.available": "1%",
     }
 
 

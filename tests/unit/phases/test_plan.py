@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from kprov.phases.catalog import PHASES
+from kprov.phases.catalog import PHASES, phase
+from kprov.phases.inputs import inputs
 from kprov.phases.plan import Plan, build_plan
 from kprov.remote.state import ClusterState, Drift, HostState, ProbeResult, Unreachable
+from kprov.reserve.capacity import Capacity
 from tests.unit.factories import converged_states, make_host, make_spec, make_state
 
 
@@ -55,6 +57,26 @@ def test_changed_input_names_the_variable_and_both_values_and_touches_only_the_p
         ("kubelet", "cp1"): ("input kubelet_max_pods 110 -> 150",),
         ("kubelet", "w1"): ("input kubelet_max_pods 110 -> 150",),
     }
+
+
+def test_size_of_a_machine_is_an_input_of_the_kubelet_only() -> None:
+    spec = make_spec(1, 1)
+    states = converged_states(spec)
+    small, big = (Capacity(4, gib * 2**30) for gib in (8, 16))
+    w1 = inputs(phase("kubelet"), spec, spec.host("w1"), small)
+    states["w1"] = replace(with_record(states["w1"], "kubelet", fingerprint=w1), capacity=small)
+    assert build_plan(spec, states).empty
+    states["w1"] = replace(states["w1"], capacity=big)
+    found = reasons(build_plan(spec, states))
+    assert list(found) == [("kubelet", "w1")]
+    assert found["kubelet", "w1"][0].startswith("input kube_reserved {'cpu': '80m', 'memory': '1843Mi'")
+
+
+def test_a_little_less_memory_after_a_new_kernel_changes_nothing() -> None:
+    spec = make_spec(1, 0)
+    sizes = [Capacity(4, 8 * 2**30 + kib * 1024, ephemeral_storage=10**12 + kib) for kib in (0, 400)]
+    one, other = (inputs(phase("kubelet"), spec, spec.host("cp1"), size) for size in sizes)
+    assert one == other
 
 
 def test_drift_names_the_file_and_touches_only_that_phase_on_that_host() -> None:

@@ -97,7 +97,9 @@ def test_sizes_of_machines_get_different_reservations() -> None:
 def test_own_values_replace_single_ones_and_keep_the_rest() -> None:
     found = reserve(
         Capacity(4, 16 * GI),
-        settings(kube_reserved={"memory": "1Gi"}, system_reserved={"pid": 500}, eviction_hard={"nodefs.available": "5%"}),
+        settings(
+            kube_reserved={"memory": "1Gi"}, system_reserved={"pid": 500}, eviction_hard={"nodefs.available": "5%"}
+        ),
     )
     assert found.kube_reserved == {"cpu": "80m", "memory": "1Gi", "ephemeral-storage": "1Gi", "pid": "2000"}
     assert found.system_reserved == {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "1Gi", "pid": "500"}
