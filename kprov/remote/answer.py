@@ -50,6 +50,7 @@ def host_state(answer: dict[str, Any], clock_skew: float) -> HostState:
         lock=_lock(lock) if lock else None,
         api=_api(answer["api"]) if "api" in answer else None,
         errors=tuple(answer["errors"]),
+        logind=answer.get("logind"),
         capacity=Capacity(**answer["capacity"]) if "capacity" in answer else None,
         time_service=answer.get("time_service"),
         usage={name: Usage(**value) for name, value in answer.get("usage", {}).items()},

@@ -166,6 +166,7 @@ class HostState:
     api: ApiState | None = None
     errors: tuple[str, ...] = ()  # "topic: what went wrong" of parts of the probe that failed
     capacity: Capacity | None = None  # None: this part of the probe failed
+    logind: bool | None = None  # whether systemd-logind runs; None: not known
     time_service: str | None = None  # process that keeps the clock; None: not known, "": none runs
     usage: dict[str, Usage] = field(default_factory=dict)  # inotify_instances, open_files, processes
     sysctl_not_set: dict[str, str] = field(default_factory=dict)  # setting to why the node could not take it

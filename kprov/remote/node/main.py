@@ -27,6 +27,7 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     topic("os", machine.operating_system)
     topic("resources", lambda: machine.resources(question["paths"]))
     topic("capacity", lambda: capacity.capacity(question["image_root"]))
+    topic("logind", lambda: read.exists("/run/systemd/inhibit"))
     topic("cgroup_version", kernel.cgroup_version)
     topic("kernel_features", kernel.features)
     topic("listeners", lambda: network.listeners(question["ports"]))

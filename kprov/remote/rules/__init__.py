@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from kprov.remote.rules import capacity, clock, cluster, connection, identity, kernel, limits, names, ports, system
+from kprov.remote.rules import (
+    capacity,
+    clock,
+    cluster,
+    connection,
+    identity,
+    kernel,
+    kubelet,
+    limits,
+    names,
+    ports,
+    system,
+)
 from kprov.remote.rules.rule import Rule
 
-FAMILIES = (connection, cluster, identity, system, kernel, capacity, limits, ports, names, clock)
+FAMILIES = (connection, cluster, identity, system, kernel, capacity, kubelet, limits, ports, names, clock)
 RULES: tuple[Rule, ...] = tuple(rule for family in FAMILIES for rule in family.RULES)

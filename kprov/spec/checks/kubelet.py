@@ -207,7 +207,7 @@ def _pairs(host: DraftHost, report: Report) -> None:
         host.number("kubelet_shutdown_grace_period"),
         host.number("kubelet_shutdown_grace_period_critical_pods"),
     )
-    if whole and part is not None and part > whole:
+    if whole is not None and part is not None and part > whole > 0:
         names = ("kubelet_shutdown_grace_period_critical_pods", "kubelet_shutdown_grace_period")
         refuse(f"the {part} s for critical pods are part of kubelet_shutdown_grace_period, {whole} s", *names)
 
