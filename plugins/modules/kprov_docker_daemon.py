@@ -76,7 +76,7 @@ class Unit:
             raise DaemonError(f"there is no {UNIT}: install Docker Engine {FIRST_ENGINE} or newer on the node")
         self.command = command_line(self._shown["ExecStart"], self._environment())
         self.active = self._shown["ActiveState"] == "active"
-        self.files = " ".join([self._shown["FragmentPath"], *self._shown["DropInPaths"].split()])
+        self.files = [self._shown["FragmentPath"], *self._shown["DropInPaths"].split(), *self._environment_files()]
 
     @staticmethod
     def exists() -> bool:
@@ -85,13 +85,16 @@ class Unit:
 
     def _environment(self) -> dict[str, str]:
         found = dict(word.split("=", 1) for word in shlex.split(self._shown.get("Environment", "")) if "=" in word)
-        for path in re.findall(r"(/\S+) \(ignore_errors=", self._shown.get("EnvironmentFiles", "")):
+        for path in self._environment_files():
             try:
                 with open(real(path), encoding="utf-8", errors="replace") as file:
                     found.update(assignments(file.read()))
             except OSError:
                 continue
         return found
+
+    def _environment_files(self) -> list[str]:
+        return re.findall(r"(/\S+) \(ignore_errors=", self._shown.get("EnvironmentFiles", ""))
 
 
 def command_line(exec_start: str, environment: dict[str, str]) -> list[str]:
@@ -170,8 +173,8 @@ def validate(text: str, unit: Unit) -> None:
             _output([*unit.command, "--validate", f"--config-file={copy}"])
         except DaemonError as error:
             message = str(error).replace(copy, FILE)
-            where = f" The flags are set in {unit.files}." if "as a flag" in message else ""
-            raise DaemonError(f"{FILE} would not be valid, nothing was changed. {message}.{where}") from error
+            where = f". The unit's flags come from {', '.join(unit.files)}" if "as a flag" in message else ""
+            raise DaemonError(f"{FILE} would not be valid, nothing was changed. {message}{where}") from error
 
 
 def read_live() -> tuple[str | None, dict]:
@@ -298,6 +301,8 @@ def apply(params: dict, check_mode: bool = False) -> dict:
 
 def _run(params: dict, service: dict, merged: Merged, check_mode: bool) -> dict:
     """The engine on its file, its values read back. Rolls back; raises DaemonError."""
+    if merged.changes and not check_mode:
+        kprov_systemd.systemctl("reset-failed", "--", UNIT)  # this start shall not be one of "too many"
     try:
         done = kprov_systemd.apply(params["phase"], [service], params["deadline"], check_mode, part=PART)
     except UnitError as error:
