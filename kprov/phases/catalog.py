@@ -11,7 +11,8 @@ PHASES: tuple[Phase, ...] = (
         name="os",
         title="Prepare the operating system",
         hosts="k8s_cluster",
-        reads=("pod_cidr",),
+        reads=("api_server_port", "ip", "network_plugin", "pod_cidr"),
+        restarts=("systemd-journald.service",),
     ),
     Phase(
         name="container_runtime",

@@ -16,6 +16,7 @@ from kprov.spec.checks import (
     kubernetes,
     names,
     networks,
+    os,
     variables,
     versions,
 )
@@ -66,5 +67,10 @@ CHECKS: tuple[Check, ...] = (
     kubelet_eviction.thresholds,
     kubelet_eviction.soft_thresholds,
     kubelet_eviction.image_garbage_collection,
+    os.sysctl,
+    os.journal,
+    os.hosts_entries,
+    os.node_ports,
+    os.hugepages,
     connections.connections,
 )

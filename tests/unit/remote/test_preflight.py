@@ -241,12 +241,12 @@ def test_inodes_count_too() -> None:
 
     def states(free: int, inodes: int) -> Any:
         filesystem = Filesystem(20 * GIB, 20 * GIB, "1", inodes_free=free, inodes=inodes)
-        return fresh(spec, filesystems={"/": filesystem, "/var/lib/containerd": filesystem})
+        return fresh(spec, filesystems={"/": filesystem, "/var/lib/kubelet": filesystem})
 
     assert found(spec, states(60_000, 1_000_000)) == []
     assert found(spec, states(0, 0)) == []  # btrfs
     message = only(spec, states(40_000, 100_000), "inodes-free").message
-    assert message == "40000 of 100000 inodes free for /, /var/lib/containerd; needed: 50000"
+    assert message == "40000 of 100000 inodes free for /, /var/lib/kubelet; needed: 50000"
     assert "needed: 100000" in only(spec, states(60_000, 2_000_000), "inodes-free").message  # kubelet's 5 %
 
 
