@@ -19,7 +19,7 @@ PHASES: tuple[Phase, ...] = (
         title="Install the container runtime",
         hosts="k8s_cluster",
         reads=(*ARTIFACTS, "container_runtime", "image_repository"),
-        restarts=("containerd.service",),
+        restarts=("units of the container runtime",),
     ),
     Phase(
         name="kubernetes",

@@ -23,13 +23,18 @@ HOPELESS = frozenset(
 
 @dataclass(frozen=True)
 class Node:
-    """A Node object. why: of a node that is not Ready; address: its InternalIP."""
+    """A Node object. why: of a node that is not Ready; address: its InternalIP.
+
+    kubelet, runtime: versions as the node reports them, "v1.36.3" and "containerd://2.3.4".
+    """
 
     name: str
     ready: bool
     why: str
     address: str
     cordoned: bool
+    kubelet: str = ""
+    runtime: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,8 @@ def _node(item: Item) -> Node:
         why=why,
         address=addresses[0] if addresses else "",
         cordoned=bool(item["spec"].get("unschedulable")),
+        kubelet=item["status"].get("nodeInfo", {}).get("kubeletVersion", ""),
+        runtime=item["status"].get("nodeInfo", {}).get("containerRuntimeVersion", ""),
     )
 
 

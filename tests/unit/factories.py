@@ -18,12 +18,14 @@ from kprov.remote.state import (
 )
 from kprov.spec.cluster import ClusterSpec, Connection, Host
 from kprov.spec.declarations import declarations
+from kprov.spec.values import ROOTS
 
 
 def make_host(name: str, *groups: str, index: int = 1, **variables: Any) -> Host:
     """A host with every declared variable at its default."""
     address = f"10.1.0.{index}"
     defaults = {d.name: d.fresh_default() for d in declarations().values()}
+    defaults["container_runtime_root"] = ROOTS[variables.get("container_runtime", "containerd")]
     return Host(
         name=name,
         connection=Connection(host=address),

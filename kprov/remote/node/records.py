@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kprov.remote.node import drift, read, sysctl
+from kprov.remote.node import docker, drift, read, sysctl
 
 STATE = "/var/lib/kprov"
 SCHEMA = 1
@@ -73,7 +73,7 @@ def _drifts(
     """Phase to what is not as its record, and the records of artifacts that it installed, say."""
     units = drift.unit_states({unit for record in records.values() for unit in _section(record, "units")})
     recorded_images = _images(artifacts)
-    images = drift.images(bin_dir) if recorded_images else None
+    images = _present_images(records, bin_dir) if recorded_images else None
     found: dict[str, list[dict[str, str]]] = {}
     for phase, record in records.items():
         own = [artifact for artifact in artifacts if artifact.get("phase") == phase]
@@ -100,6 +100,12 @@ def _settings(record: dict[str, Any]) -> dict[str, Any]:
     own = next((path for path in _section(record, "files") if path.startswith("/etc/sysctl.d/")), None)
     overridden = sysctl.overrides(_section(record, "sysctl"), own) if own else []
     return {"not_set": _section(record, "sysctl_not_set"), "overridden": overridden}
+
+
+def _present_images(records: dict[str, dict[str, Any]], bin_dir: str) -> set[str] | None:
+    """Images of the runtime that kprov runs here; None if it does not answer."""
+    docker_runs = "cri-docker.service" in _section(records.get("container_runtime", {}), "units")
+    return docker.images() if docker_runs else drift.images(bin_dir)
 
 
 def _images(artifacts: list[dict[str, Any]]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from kprov.remote.rules import (
     clock,
     cluster,
     connection,
+    container_runtime,
     identity,
     kernel,
     kubelet,
@@ -17,5 +18,18 @@ from kprov.remote.rules import (
 )
 from kprov.remote.rules.rule import Rule
 
-FAMILIES = (connection, cluster, identity, system, kernel, capacity, kubelet, limits, ports, names, clock)
+FAMILIES = (
+    connection,
+    cluster,
+    container_runtime,
+    identity,
+    system,
+    kernel,
+    capacity,
+    kubelet,
+    limits,
+    ports,
+    names,
+    clock,
+)
 RULES: tuple[Rule, ...] = tuple(rule for family in FAMILIES for rule in family.RULES)

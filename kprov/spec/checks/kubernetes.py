@@ -82,17 +82,6 @@ def ignored_preflight_errors(draft: Draft, report: Report) -> None:
             )
 
 
-def registry_mirrors(draft: Draft, report: Report) -> None:
-    """Registry -> list of URLs."""
-    name = "container_runtime_registry_mirrors"
-    for mirrors, host in draft.distinct(name):
-        for registry, urls in mirrors.items():
-            good = isinstance(urls, list) and all(str(u).startswith(("http://", "https://")) for u in urls)
-            if not good:
-                text = f"{name}: {registry} needs a list of URLs such as [https://mirror.example]"
-                report.error("registry-mirror", text, host=host.name, variable=name)
-
-
 def paths(draft: Draft, report: Report) -> None:
     """Paths on a node are absolute."""
     names = [d.name for d in draft.declarations.values() if d.type == "path" and d.name != "artifacts_bundle"]
