@@ -25,8 +25,11 @@ ETCD_DISK = 3 * GIB
 ROOT_DISK = 1 * GIB
 
 # Kubernetes' own images have few files (1000 on a lab node with its containers); one on a Debian base has 5 000 to
-# 10 000, and there are several.
-INODES = 50_000
+# 10 000, and there are several. A pod's volumes have some dozens of files, etcd has ten.
+RUNTIME_INODES = 50_000
+KUBELET_INODES = 5_000
+ETCD_INODES = 100
+ROOT_INODES = 5_000
 # The kubelet evicts pods below this share of nodefs (its default for evictionHard, nodefs.inodesFree).
 EVICTION_INODES = 0.05
 
@@ -49,7 +52,7 @@ def _memory(machines: Machines, say: Say) -> Iterator[Problem]:
 
 def _disk(machines: Machines, say: Say) -> Iterator[Problem]:
     for machine in machines.new:
-        for paths, need, filesystem in _needs(machine):
+        for paths, (need, _), filesystem in _needs(machine):
             have = filesystem.free
             if have < need:
                 hint = "free some space, use a bigger disk, or put container_runtime_root on another one"
@@ -59,10 +62,10 @@ def _disk(machines: Machines, say: Say) -> Iterator[Problem]:
 
 def _inodes(machines: Machines, say: Say) -> Iterator[Problem]:
     for machine in machines.new:
-        for paths, _, filesystem in _needs(machine):
+        for paths, (_, wanted), filesystem in _needs(machine):
             if not filesystem.inodes:  # made as needed (btrfs)
                 continue
-            need = max(INODES, int(EVICTION_INODES * filesystem.inodes))
+            need = max(wanted, int(EVICTION_INODES * filesystem.inodes))
             free = filesystem.inodes_free
             if free < need:
                 have = f"{free} of {filesystem.inodes} inodes free for {', '.join(paths)}"
@@ -70,22 +73,23 @@ def _inodes(machines: Machines, say: Say) -> Iterator[Problem]:
                 yield say.error(machine.name, f"{have}; needed: {need}", hint)
 
 
-def _needs(machine: Machine) -> Iterator[tuple[list[str], int, Filesystem]]:
-    """Per file system: paths on it, bytes they need together, the file system."""
+def _needs(machine: Machine) -> Iterator[tuple[list[str], tuple[int, int], Filesystem]]:
+    """Per file system: paths on it, bytes and inodes they need together, the file system."""
     wanted = {
-        "/": ROOT_DISK,
-        "/var/lib/kubelet": KUBELET_DISK,
-        str(machine.host.variables["container_runtime_root"]): RUNTIME_DISK,
+        "/": (ROOT_DISK, ROOT_INODES),
+        "/var/lib/kubelet": (KUBELET_DISK, KUBELET_INODES),
+        str(machine.host.variables["container_runtime_root"]): (RUNTIME_DISK, RUNTIME_INODES),
     }
     if machine.control_plane:
-        wanted["/var/lib/etcd"] = ETCD_DISK
+        wanted["/var/lib/etcd"] = (ETCD_DISK, ETCD_INODES)
     groups: dict[str, list[str]] = defaultdict(list)
     found = machine.state.filesystems
     for path in wanted:
         if path in found:
             groups[found[path].device or path].append(path)
     for paths in groups.values():
-        yield paths, sum(wanted[path] for path in paths), found[paths[0]]
+        need = (sum(wanted[path][0] for path in paths), sum(wanted[path][1] for path in paths))
+        yield paths, need, found[paths[0]]
 
 
 def _swap(machines: Machines, say: Say) -> Iterator[Problem]:
