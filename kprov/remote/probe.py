@@ -70,7 +70,7 @@ def question(host: Host) -> dict[str, Any]:
     return {
         "bin_dir": str(variables["bin_dir"]),
         "commands": list(COMMANDS),
-        "paths": [*STATE_DIRECTORIES, str(variables["container_runtime_root"])],
+        "paths": [*STATE_DIRECTORIES, str(variables["container_runtime_root"]), *variables["os_disk_free"]],
         "image_root": str(variables["container_runtime_root"]),
         "ports": sorted({6443, port, *PORTS}),
         "resolv_conf": str(variables["kubelet_resolv_conf"]),

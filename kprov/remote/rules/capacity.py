@@ -82,6 +82,8 @@ def _needs(machine: Machine) -> Iterator[tuple[list[str], tuple[int, int], Files
     }
     if machine.control_plane:
         wanted["/var/lib/etcd"] = (ETCD_DISK, ETCD_INODES)
+    for path, size in machine.host.variables["os_disk_free"].items():
+        wanted[path] = (int(size * GIB), wanted.get(path, (0, 0))[1])
     groups: dict[str, list[str]] = defaultdict(list)
     found = machine.state.filesystems
     for path in wanted:

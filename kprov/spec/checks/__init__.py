@@ -77,5 +77,6 @@ CHECKS: tuple[Check, ...] = (
     os.hosts_entries,
     os.node_ports,
     os.hugepages,
+    os.disk_free,
     connections.connections,
 )

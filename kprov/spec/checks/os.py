@@ -104,3 +104,15 @@ def hugepages(draft: Draft, report: Report) -> None:
         if not 0 <= pages <= MOST_HUGEPAGES:
             message = f"{name} {pages} is not between 0 and {MOST_HUGEPAGES}"
             report.error("hugepages", message, host=host.name, variable=name)
+
+
+def disk_free(draft: Draft, report: Report) -> None:
+    """Absolute paths, each with a number of GiB."""
+    name = "os_disk_free"
+    for paths, host in draft.distinct(name):
+        for path, size in paths.items():
+            if not str(path).startswith("/"):
+                report.error("disk-free", f"{name}: {path!r} is not an absolute path", host=host.name, variable=name)
+            if isinstance(size, bool) or not isinstance(size, (int, float)) or size < 0:
+                message = f"{name}: {path} needs a number of GiB, not {size!r}"
+                report.error("disk-free", message, host=host.name, variable=name, hint="{/data: 50}")

@@ -236,6 +236,13 @@ def test_swap_is_a_problem_only_if_it_stays_and_the_kubelet_minds() -> None:
     assert codes(os_swap="keep", kubelet_config={"failSwapOn": False}) == []
 
 
+def test_disk_that_must_be_free_can_be_said_per_path() -> None:
+    spec = make_spec(workers=0, os_disk_free={"/data": 50, "/": 0.2})
+    filesystems = {"/data": Filesystem(49 * GIB, 99 * GIB, "1"), "/": Filesystem(GIB // 2, 6 * GIB, "2")}
+    problem = only(spec, fresh(spec, filesystems=filesystems), "disk-free")
+    assert problem.message == "49.0 GiB free for /data; needed: 50.0 GiB"
+
+
 def test_inodes_count_too() -> None:
     spec = make_spec(workers=0)
 

@@ -25,6 +25,7 @@ LEAVE = {"conntrack": {"maxPerCore": 0, "min": 0}}
             "control_plane_api_server_args": {"service-node-port-range": "30000-30999"},
         },
         {"os_hugepages": 512},
+        {"os_disk_free": {"/": 10, "/data": 0.5}},
     ],
 )
 def test_sensible_values_are_silent(variables: dict[str, Any]) -> None:
@@ -47,6 +48,8 @@ def test_sensible_values_are_silent(variables: dict[str, Any]) -> None:
         ({"os_node_ports": "32767-30000"}, "node-ports", "not a range"),
         ({"os_node_ports": "31000-32000"}, "node-ports", "service-node-port-range is 30000-32767"),
         ({"os_hugepages": -1}, "hugepages", "not between 0 and"),
+        ({"os_disk_free": {"data": 1}}, "disk-free", "'data' is not an absolute path"),
+        ({"os_disk_free": {"/data": "10Gi"}}, "disk-free", "/data needs a number of GiB, not '10Gi'"),
     ],
 )
 def test_what_would_fail_later_is_refused_now(variables: dict[str, Any], code: str, message: str) -> None:
