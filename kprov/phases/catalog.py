@@ -73,6 +73,15 @@ PHASES: tuple[Phase, ...] = (
         ),
     ),
     Phase(
+        # Before the network makes nodes Ready: no pod lands on a node that a taint is to keep free.
+        name="node",
+        title="Label and taint the nodes",
+        hosts="kube_control_plane",
+        restarts=("pods that do not tolerate a new NoExecute taint",),
+        scope=Scope.CLUSTER,
+        every_node=True,
+    ),
+    Phase(
         name="network",
         title="Install the pod network",
         hosts="kube_control_plane",

@@ -13,6 +13,7 @@ from typing import Any
 
 from kprov.artifacts.manifest import KUBERNETES_FILES, load, project_manifest
 from kprov.content import content_root
+from kprov.phases.node_settings import settings
 from kprov.phases.phase import Phase
 from kprov.reserve.capacity import Capacity
 from kprov.reserve.reservation import Settings, reserve
@@ -31,6 +32,8 @@ def inputs(phase: Phase, spec: ClusterSpec, host: Host, capacity: Capacity | Non
     capacity: the machine's, if it is known. Not the size itself is an input (it changes a little with every kernel) but
     what is reserved because of it.
     """
+    if phase.every_node:
+        return {**settings(spec), "content": content_digest(phase.name)}
     names = {d.name for d in declarations().of_role(phase.name)} | set(phase.reads)
     values = {name: host.variables[name] for name in sorted(names - SOURCES)}
     values["content"] = content_digest(phase.name)

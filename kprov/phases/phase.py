@@ -24,6 +24,7 @@ class Phase:
     restarts: what may restart on a host when the phase changes it, for the plan.
     sized: what the phase does depends on the size of the machine; then what follows from it is an input, too.
     rolling: restarts something that a working node needs: nodes go one by one, and after a failure no further one does.
+    every_node: its variables are settings of each node (phases/node_settings.py): those of all hosts are its inputs.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Phase:
     scope: Scope = Scope.NODE
     sized: bool = False
     rolling: bool = False
+    every_node: bool = False
 
     @property
     def group(self) -> str:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kprov.phases.catalog import PHASES
+from kprov.phases.catalog import phase as phase_named
 from kprov.phases.cluster_home import Home, find_home
 from kprov.phases.inputs import inputs
+from kprov.phases.node_settings import nothing_to_do, undone
 from kprov.phases.phase import Phase, Scope
 from kprov.phases.reasons import cluster_reasons, node_reasons
-from kprov.remote.state import HostState, ProbeResult, Unreachable
+from kprov.remote.state import HostState, PhaseState, ProbeResult, Unreachable
 from kprov.spec.cluster import ClusterSpec, Host
 
 
@@ -84,8 +86,12 @@ def build_plan(
         for host in _hosts(phase, spec, home, reachable):
             if limit and host.name not in limit:
                 continue
+            if phase.every_node and nothing_to_do(spec, _cluster_record(phase, reachable[host.name])):
+                continue
             wanted = inputs(phase, spec, host, reachable[host.name].capacity)
             reasons = _reasons(phase, host, reachable, home, wanted)
+            if phase.every_node and not reasons:
+                reasons = undone(spec, reachable[host.name].api, _phases_by_host(steps))
             if verify_all and not reasons:
                 reasons = ("--verify-all",)
             if not reasons:
@@ -116,6 +122,17 @@ def _reasons(
         return cluster_reasons(phase, state, wanted)
     api = reachable[home.host].api if home.host is not None else None
     return node_reasons(phase, host, state, api, wanted)
+
+
+def _cluster_record(phase: Phase, state: HostState) -> PhaseState | None:
+    return state.api.phases.get(phase.name) if state.api else None
+
+
+def _phases_by_host(steps: Collection[Step]) -> dict[str, list[Phase]]:
+    found: dict[str, list[Phase]] = {}
+    for step in steps:
+        found.setdefault(step.host, []).append(phase_named(step.phase))
+    return found
 
 
 def _obstacle(phase: Phase, home: Home) -> str | None:

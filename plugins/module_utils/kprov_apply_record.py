@@ -81,15 +81,19 @@ def planned(objects: list[dict]) -> list[dict]:
 
 
 def document(cluster: str, fingerprint: dict | None, manifest_sha256: str, objects: list[dict], *, dirty: bool) -> dict:
-    """A record."""
+    """A record of objects."""
+    return {**header(cluster, fingerprint, dirty=dirty), "manifest_sha256": manifest_sha256, "objects": objects}
+
+
+def header(cluster: str, fingerprint: dict | None, *, dirty: bool) -> dict:
+    """What every record says, whatever it is about."""
     return {
         "schema": SCHEMA,
         "cluster": cluster,
         "fingerprint": fingerprint,
         "finished": None if dirty else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "dirty": dirty,
-        "manifest_sha256": manifest_sha256,
-        "objects": objects,
+        "objects": [],
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from kprov.phases.catalog import PHASES
 from kprov.phases.inputs import inputs
+from kprov.phases.node_settings import nothing_to_do
 from kprov.phases.phase import Scope
 from kprov.remote.state import (
     ApiNode,
@@ -83,7 +84,7 @@ def converged_states(spec: ClusterSpec) -> dict[str, HostState]:
         phases={
             p.name: done(inputs(p, spec, spec.group("kube_control_plane")[0]))
             for p in PHASES
-            if p.scope is Scope.CLUSTER
+            if p.scope is Scope.CLUSTER and not (p.every_node and nothing_to_do(spec, None))
         },
     )
     states = {}

@@ -12,7 +12,7 @@ import ssl
 import time
 from typing import Any
 
-from kprov.remote.node import read
+from kprov.remote.node import node_settings, read
 
 AUTHORITY = "/etc/kubernetes/pki/ca.crt"
 # The certificate in it belongs to kubeadm:cluster-admins. (apiserver-kubelet-client, also on every control plane, does
@@ -137,7 +137,7 @@ def phases(client: Client) -> dict[str, Any]:
                 "fingerprint": record.get("fingerprint"),
                 "finished": record.get("finished"),
                 "dirty": dirty,
-                "drift": [] if dirty else drift(client, record.get("objects") or ()),
+                "drift": [] if dirty else [*drift(client, record.get("objects") or ()), *_of_nodes(client, record)],
             }
     return found
 
@@ -158,6 +158,14 @@ def drift(client: Client, objects: Any) -> list[dict[str, str]]:
         if problem:
             found.append({"what": f"{recorded['kind']} {recorded['name']}", "problem": problem})
     return found
+
+
+def _of_nodes(client: Client, record: dict[str, Any]) -> list[dict[str, str]]:
+    """What Nodes have lost. Whole Nodes are 15 kB each: they are asked for only if kprov has set something on one."""
+    recorded = record.get("nodes")
+    if not recorded:
+        return []
+    return node_settings.drift(recorded, (client.get("/api/v1/nodes") or {}).get("items") or [])
 
 
 def _compare(recorded: dict[str, Any], live: dict[str, Any] | None) -> str | None:

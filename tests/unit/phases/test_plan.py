@@ -45,7 +45,7 @@ def test_converged_cluster_has_nothing_to_do() -> None:
 
 
 def test_verify_all_runs_every_phase_on_a_converged_cluster() -> None:
-    spec = make_spec(1, 1)
+    spec = make_spec(1, 1, node_labels={"a": "b"})
     plan = build_plan(spec, converged_states(spec), verify_all=True)
     assert {s.phase for s in plan.steps} == {p.name for p in PHASES}
 
@@ -195,7 +195,7 @@ def test_one_host_more_adds_only_its_own_steps() -> None:
     few, many = make_spec(1, 2), make_spec(1, 3)
     steps_of = {(s.phase, s.host) for s in build_plan(many, fresh(many)).steps}
     assert steps_of - {(s.phase, s.host) for s in build_plan(few, fresh(few)).steps} == {
-        (p.name, "w3") for p in PHASES if p.name not in {"control_plane", "network"}
+        (p.name, "w3") for p in PHASES if p.hosts in {"k8s_cluster", "worker"}
     }
 
 

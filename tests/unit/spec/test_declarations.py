@@ -50,7 +50,7 @@ def test_what_phases_read_is_declared_by_the_cluster_role() -> None:
 
 
 def test_cluster_wide_roles_are_the_shared_one_and_those_of_cluster_phases() -> None:
-    assert {"cluster", *(p.name for p in PHASES if p.scope is Scope.CLUSTER)} == CLUSTER_WIDE_ROLES
+    assert {"cluster", *(p.name for p in PHASES if p.scope is Scope.CLUSTER and not p.every_node)} == CLUSTER_WIDE_ROLES
 
 
 def test_ansibles_and_the_users_own_variables_are_not_checked() -> None:
