@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kprov_join_credentials
-short_description: Bootstrap token, pin of the CA's key and, for control planes, the key of the uploaded certificates
+short_description: Bootstrap token, the cluster's CA and, for control planes, the key of the uploaded certificates
 description:
   - Put C(no_log) on the task. That hides error messages, too, so a failure is returned as C(error) for the next task to
     tell; then nothing was left behind.
@@ -27,7 +27,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_kubeadm_run import TOKEN, Runner, StepError, private_file
 from ansible.module_utils.kprov_kubectl import KUBECONFIG, Kubectl, KubectlError
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_x509 import ca_cert_hashes
 
 CA = "/etc/kubernetes/pki/ca.crt"
 CERTIFICATES = "kubeadm-certs"
@@ -45,8 +44,7 @@ class Credentials:
         """config: kubeadm's configuration if certificates are to be uploaded."""
         self._kubectl.wait_ready(DEADLINE)
         with open(CA, encoding="ascii") as file:
-            hashes = ca_cert_hashes(file.read())
-        made: dict = {"token": "", "ca_cert_hashes": hashes, "certificate_key": ""}
+            made: dict = {"token": "", "ca": file.read(), "certificate_key": ""}
         try:
             made["token"] = self._token(ttl)
             if config:

@@ -21,7 +21,7 @@ options:
     elements: dict
     required: true
   join: {description: JoinConfiguration without secrets; C(endpoint) is the API server's host and port., type: dict}
-  secrets: {description: "token, ca_cert_hashes and certificate_key.", type: dict}
+  secrets: {description: "token, ca (PEM) and certificate_key.", type: dict}
   node: {description: "name, address and port (of the API server) of this node.", type: dict, required: true}
   names: {description: What the API server's certificate must be valid for., type: list, elements: str}
   bin_dir: {description: Where kubeadm is., type: path, required: true}
@@ -29,6 +29,7 @@ options:
 author: kprov
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -77,7 +78,7 @@ class Kubeadm:
             "init": config_digest(_content(params["config"])),
             "join": config_digest(json.dumps(params["join"], sort_keys=True).encode()),
         }
-        hidden = [str(value) for key, value in self.secrets.items() if key != "ca_cert_hashes"]
+        hidden = [str(value) for key, value in self.secrets.items() if key != "ca"]
         self.runner = Runner(params["phase"], params["bin_dir"], hidden, lock)
         self.state = Steps(params["phase"], params["command"])
         self.ran: list[str] = []
@@ -119,8 +120,11 @@ class Kubeadm:
         if not any(step.needs_credentials for step in todo):
             yield {"init": self.params["config"]}
             return
-        with private_file("join.json", json.dumps(join_configuration(self.params["join"], self.secrets))) as path:
-            yield {"init": self.params["config"], "join": path}
+        join = self.params["join"]
+        with private_file("discovery.json", json.dumps(discovery(join["endpoint"], self.secrets["ca"]))) as file:
+            configuration = join_configuration(join, self.secrets, file)
+            with private_file("join.json", json.dumps(configuration)) as path:
+                yield {"init": self.params["config"], "join": path}
 
     def _run(self, step: Step, configs: dict[str, str]) -> None:
         before = self.state.steps.get(step.name)
@@ -206,20 +210,24 @@ def _content(path: str | None) -> bytes:
         return b""
 
 
-def join_configuration(join: dict, secrets: dict) -> dict:
+def discovery(endpoint: str, ca: str) -> dict:
+    """A kubeconfig (JSON is YAML) that says where the API server is and what proves it.
+
+    With a bootstrap token instead kubeadm asks the API server for its CA and waits, 5 s between two looks, until the
+    controller manager has signed the answer; we have the CA, from the first control plane and over SSH.
+    """
+    cluster = {"server": f"https://{endpoint}", "certificate-authority-data": base64.b64encode(ca.encode()).decode()}
+    # Without a name and a context, like the one in ConfigMap kube-public/cluster-info: kubeadm takes it as it is.
+    return {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}]}
+
+
+def join_configuration(join: dict, secrets: dict, discovery_file: str) -> dict:
     """JoinConfiguration (JSON is YAML) with the credentials."""
     document = {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "JoinConfiguration",
         "nodeRegistration": join["nodeRegistration"],
-        "discovery": {
-            "bootstrapToken": {
-                "token": secrets["token"],
-                "apiServerEndpoint": join["endpoint"],
-                "caCertHashes": secrets["ca_cert_hashes"],
-            },
-            "tlsBootstrapToken": secrets["token"],
-        },
+        "discovery": {"file": {"kubeConfigPath": discovery_file}, "tlsBootstrapToken": secrets["token"]},
     }
     if "controlPlane" in join:
         document["controlPlane"] = {**join["controlPlane"], "certificateKey": secrets["certificate_key"]}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
-import hashlib
 import ipaddress
 import os
 import sys
@@ -15,7 +15,7 @@ from ansible.module_utils import kprov_kubeadm_steps as steps
 from ansible.module_utils import kprov_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n"
@@ -207,16 +207,20 @@ def test_private_file_is_gone_afterwards(node: Path) -> None:
     assert list((node / "run").iterdir()) == []
 
 
-@pytest.mark.parametrize("key", [rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())])
-def test_pin_of_a_certificate_authority(key) -> None:
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kubernetes")])
-    now = datetime.datetime(2026, 1, 1)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now)
-    certificate = builder.not_valid_after(now + datetime.timedelta(days=1)).sign(key, hashes.SHA256())
-    info = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
-    assert kprov_x509.ca_cert_hashes(pem) == ["sha256:" + hashlib.sha256(info).hexdigest()]
+def test_joining_node_trusts_the_cluster_by_its_ca_and_needs_no_answer_to_find_it(plugin) -> None:
+    module = plugin("modules", "kprov_kubeadm")
+    file = module.discovery("api.example:6443", CERTIFICATE)
+    cluster = file["clusters"][0]["cluster"]
+    assert cluster["server"] == "https://api.example:6443"
+    assert base64.b64decode(cluster["certificate-authority-data"]).decode() == CERTIFICATE
+    join = {"nodeRegistration": {"name": "w1"}, "controlPlane": {"localAPIEndpoint": {}}}
+    secrets = {"token": "abcdef.0123456789abcdef", "certificate_key": "key"}
+    found = module.join_configuration(join, secrets, "/run/x/discovery.json")
+    assert found["discovery"] == {
+        "file": {"kubeConfigPath": "/run/x/discovery.json"},
+        "tlsBootstrapToken": "abcdef.0123456789abcdef",
+    }
+    assert found["controlPlane"] == {"localAPIEndpoint": {}, "certificateKey": "key"}
 
 
 def test_names_that_a_certificate_lacks(tmp_path: Path) -> None:
@@ -235,10 +239,3 @@ def test_names_that_a_certificate_lacks(tmp_path: Path) -> None:
     certificate, own_key = str(tmp_path / "crt"), str(tmp_path / "key")
     wanted = ["k8s.example", "10.0.0.1", "new.example", "10.0.0.2"]
     assert kprov_x509.missing_names(certificate, own_key, certificate, wanted) == ["new.example", "10.0.0.2"]
-
-
-def test_damaged_certificate_is_an_error() -> None:
-    with pytest.raises(ValueError, match="certificate"):
-        kprov_x509.ca_cert_hashes(CERTIFICATE)
-    with pytest.raises(ValueError, match="no certificate"):
-        kprov_x509.ca_cert_hashes("")
