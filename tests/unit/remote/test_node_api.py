@@ -37,9 +37,11 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     answers: ClassVar[dict[str, Any]] = {}
     delay: ClassVar[float] = 0
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         time.sleep(self.delay)
+        self.asked.append(self.path)
         value = self.answers.get(self.path.partition("?")[0], 404)
         body = json.dumps(value).encode()
         self.send_response(value if isinstance(value, int) else 200)
@@ -109,6 +111,7 @@ def port(node: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     log_in(node, *issue(pki, "admin", authority))
     monkeypatch.setattr(Handler, "answers", {"/api/v1/nodes": NODES, "/api/v1/namespaces/kube-system/configmaps": {}})
     monkeypatch.setattr(Handler, "delay", 0)
+    monkeypatch.setattr(Handler, "asked", [])
     server = serve(pki)
     yield server.server_port
     server.shutdown()
@@ -168,6 +171,20 @@ def test_drift_of_an_object(port: int, record: dict[str, Any], metadata: dict[st
         live(**metadata)
     drift = api.state(port)["phases"]["network"]["drift"]
     assert drift == [{"what": "DaemonSet kube-router", "problem": problem}]
+
+
+def test_what_a_node_has_lost(port: int) -> None:
+    node = {"metadata": {"name": "w1", "uid": "u1", "labels": {"b": "2"}}, "spec": {}, "status": {}}
+    Handler.answers["/api/v1/nodes"] = {**NODES, "items": [node]}
+    put_record([], nodes={"w1": {"uid": "u1", "values": {"labels": {"a": "1", "b": "2"}}, "own": {}}})
+    assert api.state(port)["phases"]["network"]["drift"] == [{"what": "label a of Node w1", "problem": "missing"}]
+
+
+@pytest.mark.parametrize("fields", [{}, {"nodes": {}}, {"nodes": {"w1": {}}, "dirty": True}])
+def test_whole_nodes_are_not_asked_for_without_need(port: int, fields: dict[str, Any]) -> None:
+    put_record([], **fields)
+    assert api.state(port)["reachable"]
+    assert [path.partition("?")[0] for path in Handler.asked].count("/api/v1/nodes") == 1
 
 
 def test_record_of_a_newer_schema_is_as_good_as_none(port: int) -> None:
