@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 from typing import Any
 
@@ -14,6 +15,11 @@ SOCKET = "/run/docker.sock"
 # What cri-dockerd asks for at least (libdocker.MinimumDockerAPIVersion); Docker Engine 23.0 is the first that has it.
 API = "1.42"
 FIRST_ENGINE = "23.0"
+TOO_OLD = (
+    f"is too old for cri-dockerd, which needs API {API} (Docker {FIRST_ENGINE}). Nothing was changed. Debian 13 and"
+    " current Ubuntu have a newer docker.io; for Debian 12 and Enterprise Linux add Docker's own repository"
+    " (https://docs.docker.com/engine/install) and name its packages in container_runtime_docker_packages"
+)
 
 
 class DockerError(Exception):
@@ -79,6 +85,12 @@ class Docker:
         if answer.status >= 400:
             raise DockerError(f"Docker Engine answered {answer.status} to {path}: {_message(said)}")
         return said
+
+
+def too_old(version: str) -> bool:
+    """Whether an engine, or a package of one ("5:28.1.1-1~debian.12"), has not the API that is needed."""
+    found = re.match(r"(?:\d+:)?(\d+)\.(\d+)", version)
+    return found is None or [int(part) for part in found.groups()] < [int(part) for part in FIRST_ENGINE.split(".")]
 
 
 def full_name(tag: str) -> str:

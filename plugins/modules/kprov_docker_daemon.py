@@ -9,8 +9,8 @@ short_description: Merge settings into Docker's daemon.json and run Docker Engin
 description:
   - Three-way merge of what kprov wrote last, what is there and what is wanted. Settings that kprov does not name
     survive; one that it names gets kprov's value, with a warning if somebody else had set another.
-  - Nothing is changed if the engine is too old for cri-dockerd, the file is not valid JSON, dockerd does not accept the
-    result with the flags of its unit, or images and containers would be out of sight (data-root, storage-driver).
+  - Nothing is changed if the file is not valid JSON, dockerd does not accept the result with the flags of its unit, or
+    images and containers would be out of sight (data-root, storage-driver).
   - If the engine does not start on the new file, the previous one is put back and the engine started on that.
   - At the end the values are read back from the engine.
 options:
@@ -119,23 +119,6 @@ def assignments(text: str) -> dict[str, str]:
         if equals and not name.startswith(("#", ";")):
             found[name] = value.strip().strip("\"'") if value[:1] in "\"'" else value
     return found
-
-
-def check_engine(unit: Unit) -> str:
-    """The engine's version; DaemonError if it is too old for cri-dockerd."""
-    said = _output([unit.command[0], "--version"])
-    found = re.search(r"version (\d+)\.(\d+)\S*", said)
-    if found is None:
-        raise DaemonError(f"`{unit.command[0]} --version` said {said.strip()!r}")
-    version = found.group(0).partition(" ")[2].rstrip(",")
-    if [int(found.group(1)), int(found.group(2))] < [int(part) for part in FIRST_ENGINE.split(".")]:
-        raise DaemonError(
-            f"Docker Engine {version} is too old for cri-dockerd, which needs API {API} (Docker {FIRST_ENGINE})."
-            " Nothing was changed. Debian 13 and current Ubuntu have a newer docker.io; for Debian 12 and Enterprise"
-            " Linux add Docker's own repository (https://docs.docker.com/engine/install) and name its packages in"
-            " container_runtime_docker_packages"
-        )
-    return version
 
 
 def check_data(config: dict, unit: Unit) -> None:
@@ -260,9 +243,8 @@ def read_back(config: dict) -> list[str]:
 def apply(params: dict, check_mode: bool = False) -> dict:
     """Merge, check, write, restart, read back; the module's result. Call it under node_lock."""
     if check_mode and not Unit.exists():
-        return {"changed": True, "changes": [f"start {UNIT}"], "engine": None, "warnings": [], "diff": []}
+        return {"changed": True, "changes": [f"start {UNIT}"], "warnings": [], "diff": []}
     unit = Unit()
-    version = check_engine(unit)
     text, live = read_live()
     applied = list((kprov_fs.read_json(real(APPLIED)) or {}).get("applied") or [])
     merged = merge(applied, live, params["config"])
@@ -293,7 +275,6 @@ def apply(params: dict, check_mode: bool = False) -> dict:
     return {
         "changed": bool(changes),
         "changes": changes,
-        "engine": version,
         "warnings": _warnings(merged),
         "diff": [{"before_header": FILE, "after_header": FILE, "before": text or "", "after": new}],
     }
