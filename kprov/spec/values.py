@@ -1,7 +1,7 @@
 """Declared variables of a host: from what Ansible gives to typed values, defaults included.
 
 kprov reads values before any machine is known, so it renders no template: a declared variable that contains Jinja is
-an error. The defaults of `ip` and `container_runtime_root` refer to other variables; they are worked out here.
+an error. What `ip` and `container_runtime_root` are without a value depends on other variables; it is worked out here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from kprov.spec.vault import Locked, is_vaulted, opened
 
 TEMPLATE_MARKS = ("{{", "{%", "{#")
 UNSAFE = "__ansible_unsafe"
+# The same rule as in roles/container_runtime/vars/main.yml.
 ROOTS = {"containerd": "/var/lib/containerd", "docker": "/var/lib/docker"}
 NO_JINJA = "kprov reads this before Ansible runs: write the value itself"
 
@@ -39,7 +40,7 @@ def typed_values(
             hidden = is_secret(name, raw[name]) and not isinstance(wrong, Unreadable)
             text = "has a wrong value" if hidden else str(wrong)
             report.error("wrong-value", f"{name} {text}", host=host, variable=name, hint=wrong.hint)
-    if "container_runtime_root" not in raw:
+    if values.get("container_runtime_root") == "":
         values["container_runtime_root"] = ROOTS.get(values.get("container_runtime", ""), ROOTS["containerd"])
     return values
 
