@@ -91,12 +91,18 @@ def inputs(paths: list[str], owned: dict[str, dict]) -> str:
 
 
 def restart_due(unit: dict, properties: dict[str, str], current: str) -> bool:
-    """Whether the running unit has to be started again to run on its files as they are now."""
+    """Whether the running unit has to be started again to run on its files as they are now.
+
+    The record is about one start. What runs after another one (a start that was not good, a reboot) may have read other
+    files than those of the record, even if they are the same again now: then the times decide.
+    """
     if not unit["restart_on"]:
         return False
     recorded = kprov_fs.read_json(record_path(unit["name"]))
-    if recorded is not None:
-        return recorded.get("digest") != current
+    if recorded is not None and recorded.get("digest") != current:
+        return True
+    if recorded is not None and recorded.get("invocation_id") == properties.get("InvocationID"):
+        return False
     written = [os.stat(real(path)).st_ctime for path in unit["restart_on"] if os.path.exists(real(path))]
     return bool(written) and started_at(properties) < max(written)
 
@@ -209,7 +215,7 @@ def apply(phase: str, units: list[dict], deadline: float, check_mode: bool = Fal
         if check_mode:
             continue
         try:
-            plan.apply(deadline)
+            plan.apply(unit.get("deadline") or deadline)
         except UnitError as error:
             lines = journal(unit["name"])
             raise UnitError(f"{error}\nlast lines of its journal:\n{lines}") from error

@@ -26,6 +26,7 @@ options:
       start_if: {description: "Without this path the unit is enabled, but neither started nor restarted.", type: path}
       restart_on: {description: Files that the running unit must have read., type: list, elements: path, default: []}
       ready: {description: "Command, exits with 0 when the unit works.", type: list, elements: str, default: []}
+      deadline: {description: This unit's own., type: int}
 author: kprov
 """
 
@@ -51,6 +52,7 @@ def main() -> None:
                     "start_if": {"type": "path"},
                     "restart_on": {"type": "list", "elements": "path", "default": []},
                     "ready": {"type": "list", "elements": "str", "default": []},
+                    "deadline": {"type": "int"},
                 },
             },
         },

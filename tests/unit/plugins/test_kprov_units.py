@@ -129,6 +129,30 @@ def test_restart_that_failed_is_tried_again(node, module, systemd):
     assert apply(module, unit(restart_on=["/etc/a"]))["changes"] == ["restart a.service"]
 
 
+def test_file_that_is_as_before_a_bad_start_is_read_again(node, module, systemd):
+    systemd.add("a.service")
+    (node / "etc/a").write_text("good")
+    apply(module, unit(restart_on=["/etc/a"]))
+    (node / "etc/a").write_text("bad")
+    systemd.ready = [1]
+    with pytest.raises(module.UnitError, match="a.service runs, but"):
+        apply(module, unit(restart_on=["/etc/a"], ready=["/bin/probe"], deadline=0.01))
+    (node / "etc/a").write_text("good")  # the record knows this digest, but what runs has read the other file
+    systemd.ready = [0]
+    wanted = unit(restart_on=["/etc/a"], ready=["/bin/probe"])
+    assert apply(module, wanted)["changes"] == ["restart a.service"]
+    assert apply(module, wanted)["changes"] == []
+
+
+def test_start_after_a_reboot_has_read_the_files(node, module, systemd):
+    systemd.add("a.service")
+    (node / "etc/a").write_text("1")
+    apply(module, unit(restart_on=["/etc/a"]))
+    later = str(int((time.monotonic() + 60) * 1e6))
+    systemd.units["a.service"].update(InvocationID="after the reboot", ExecMainStartTimestampMonotonic=later)
+    assert apply(module, unit(restart_on=["/etc/a"]))["changes"] == []
+
+
 @pytest.mark.parametrize(("started", "changes"), [(-3600, ["restart a.service"]), (60, [])])
 def test_without_a_record_a_unit_older_than_its_files_restarts(node, module, systemd, started, changes):
     (node / "etc/a").write_text("1")
