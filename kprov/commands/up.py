@@ -137,7 +137,18 @@ def _report(
     exit_code = ExitCode.OK if complete else ExitCode.PARTIAL
     if verified and complete:
         exit_code = verified.exit_code
-    return Result("up", data, render, [*problems, *(verified.problems if verified else ())], exit_code)
+    said = [*problems, *module_warnings(done), *(verified.problems if verified else ())]
+    return Result("up", data, render, said, exit_code)
+
+
+def module_warnings(done: Converged) -> list[Problem]:
+    """What roles could not do on a node and went on without, once each."""
+    found = [
+        Problem("warning", event.phase or "run", text, host=event.host)
+        for event in done.warnings
+        for text in event.warnings
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _render(console: Console, data: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ class Converged:
     calls: dict[str, int] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     failures: list[Event] = field(default_factory=list)
+    warnings: list[Event] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
     log: Path | None = None
@@ -42,6 +43,7 @@ class Converged:
             self.calls[host] = self.calls.get(host, 0) + calls
         self.changed |= outcome.changed
         self.failures += outcome.failures
+        self.warnings += outcome.warnings
         self.interrupted |= outcome.interrupted
 
 

@@ -14,6 +14,7 @@ class Event:
     event: playbook | play | task | start | ok | skip | failed | unreachable | retry | stats.
     time: seconds since the epoch.
     delegate: the host on which the task really ran, if another. msg: what a failed task said.
+    warnings: what a module could not do and went on without.
     """
 
     event: str
@@ -30,6 +31,7 @@ class Event:
     module: str | None = None
     module_calls: int = 0
     changes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     locked: bool = False
     extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -42,7 +44,8 @@ def parse_event(line: str) -> Event | None:
     try:
         raw = json.loads(line)
         known = {k: v for k, v in raw.items() if k in _FIELDS and v is not None}
-        known["changes"] = tuple(known.get("changes", ()))
+        for name in ("changes", "warnings"):
+            known[name] = tuple(known.get(name, ()))
         return Event(**known, extra={k: v for k, v in raw.items() if k not in _FIELDS})
     except (ValueError, TypeError, AttributeError):
         return None

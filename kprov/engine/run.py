@@ -46,6 +46,7 @@ class Outcome:
     calls: dict[str, int] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     failures: list[Event] = field(default_factory=list)
+    warnings: list[Event] = field(default_factory=list)  # of kprov's own modules
     finished: set[tuple[str, str]] = field(default_factory=set)  # (phase, host) whose record was written
     interrupted: bool = False
 
@@ -58,6 +59,8 @@ class Outcome:
             self.changed.add(where)
         if event.event == "ok" and event.module in {"kprov_phase", "kprov_apply"} and event.phase and event.host:
             self.finished.add((event.phase, event.host))
+        if event.warnings and (event.module or "").startswith("kprov_"):
+            self.warnings.append(event)
         if event.event in {"failed", "unreachable"} and not event.ignored:
             self.failures.append(event)
 

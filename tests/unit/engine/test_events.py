@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from kprov.commands.up import module_warnings
+from kprov.engine.converge import Converged
 from kprov.engine.events import parse_event
 from kprov.engine.run import Outcome
+from kprov.errors import Problem
 
 
 def test_event_with_unknown_fields_keeps_them_apart() -> None:
@@ -55,3 +58,10 @@ def test_phase_is_finished_when_its_record_was_written() -> None:
         '{"event": "ok", "host": "w1", "phase": "os", "module": "kprov_phase"}',
     )
     assert result.finished == {("os", "w1")}
+
+
+def test_warnings_of_kprovs_own_modules_reach_the_result_once_and_those_of_others_do_not() -> None:
+    said = '{"event": "ok", "host": "w1", "phase": "os", "module": "%s", "warnings": ["vm.x: this kernel has it not"]}'
+    done = Converged()
+    done.add(outcome(said % "kprov_kernel", said % "kprov_kernel", said % "ansible.builtin.command"))
+    assert module_warnings(done) == [Problem("warning", "os", "vm.x: this kernel has it not", host="w1")]
