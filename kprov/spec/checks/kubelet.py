@@ -116,6 +116,14 @@ def enforcement(draft: Draft, report: Report) -> None:
         for name in ("kube-reserved", "system-reserved"):
             if {name, f"{name}-compressible"} <= set(words):
                 _error(report, "enforcement", enforce, f"{name} and {name}-compressible exclude each other")
+        own = enforce.host.values.get("kubelet_config") or {}
+        for name, cgroup in (("kube-reserved", "kubeReservedCgroup"), ("system-reserved", "systemReservedCgroup")):
+            named = any(str(word).startswith(name) for word in words)
+            if enforce.variable == "kubelet_config" and named and not own.get(cgroup):
+                hint = f"set {ENFORCE[0]}: kprov then makes the slice and names it"
+                _error(
+                    report, "enforcement", enforce, f"{name} needs {cgroup}, the kubelet does not start without", hint
+                )
         if "system-reserved" in words and "memory" not in system.value:
             _error(
                 report,

@@ -135,7 +135,7 @@ def test_file_that_is_as_before_a_bad_start_is_read_again(node, module, systemd)
     apply(module, unit(restart_on=["/etc/a"]))
     (node / "etc/a").write_text("bad")
     systemd.ready = [1]
-    with pytest.raises(module.UnitError, match="a.service runs, but"):
+    with pytest.raises(module.UnitError, match=r"a\.service runs, but"):
         apply(module, unit(restart_on=["/etc/a"], ready=["/bin/probe"], deadline=0.01))
     (node / "etc/a").write_text("good")  # the record knows this digest, but what runs has read the other file
     systemd.ready = [0]

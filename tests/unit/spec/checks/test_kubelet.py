@@ -165,6 +165,12 @@ def test_enforcement(words: list[str]) -> None:
     assert error(kubelet_enforce_node_allocatable=words).code == "enforcement"
 
 
+def test_limits_of_a_cgroup_that_nobody_names_are_refused() -> None:
+    own = {"enforceNodeAllocatable": ["pods", "kube-reserved-compressible"]}
+    assert "needs kubeReservedCgroup" in error(kubelet_config=own).message
+    assert problems(with_variable("kubelet_config", {**own, "kubeReservedCgroup": "/mine.slice"})) == []
+
+
 def test_static_cpu_policy_without_reserved_cpu_is_refused() -> None:
     zero = {"kubelet_kube_reserved": {"cpu": 0}, "kubelet_system_reserved": {"cpu": "0m"}}
     assert error(kubelet_cpu_manager_policy="static", **zero).code == "cpu-manager"
