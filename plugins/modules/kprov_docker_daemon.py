@@ -200,7 +200,7 @@ def roll_back(unit: dict, deadline: float) -> str:
     else:
         kprov_fs.atomic_write(real(FILE), before["text"].encode(), MODE)
     try:
-        kprov_systemd.systemctl("reset-failed", "--", UNIT)
+        _forget_earlier_starts()
         kprov_systemd.systemctl("restart", "--", UNIT, timeout=deadline)
         kprov_systemd.wait_until_good(unit, deadline)
     except UnitError as error:
@@ -283,7 +283,7 @@ def apply(params: dict, check_mode: bool = False) -> dict:
 def _run(params: dict, service: dict, merged: Merged, check_mode: bool) -> dict:
     """The engine on its file, its values read back. Rolls back; raises DaemonError."""
     if merged.changes and not check_mode:
-        kprov_systemd.systemctl("reset-failed", "--", UNIT)  # this start shall not be one of "too many"
+        _forget_earlier_starts()
     try:
         done = kprov_systemd.apply(params["phase"], [service], params["deadline"], check_mode, part=PART)
     except UnitError as error:
@@ -299,6 +299,11 @@ def _run(params: dict, service: dict, merged: Merged, check_mode: bool) -> dict:
     if wrong:
         raise DaemonError(f"Docker Engine runs, but not with the settings of {FILE}: {'; '.join(wrong)}")
     return done
+
+
+def _forget_earlier_starts() -> None:
+    """The next start is not one of "too many": Docker's unit allows three a minute. A unit that never ran has none."""
+    kprov_systemd.run(["systemctl", "reset-failed", "--", UNIT], 30)
 
 
 def _warnings(merged: Merged) -> list[str]:

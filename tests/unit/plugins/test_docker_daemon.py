@@ -68,7 +68,8 @@ class DockerUnit(Systemd):
             }
             return done(0, "\n".join(f"{key}={value}" for key, value in lines.items()))
         if argv[1] == "reset-failed":
-            return done(0, "")
+            never_ran = self.units["docker.service"]["ActiveState"] == "inactive"
+            return done(1, "Unit docker.service not loaded.") if never_ran else done(0, "")
         return super().run(argv, timeout)
 
 
@@ -118,6 +119,12 @@ def test_writes_restarts_and_then_does_nothing(module: ModuleType, node: Path, s
     again = apply(module, WANTED)
     assert (again["changed"], again["changes"], systemd.calls) == (False, [], [])
     assert (node / "var/lib/kprov/originals" / FILE).read_text() == '{"labels": ["mine=1"]}'
+
+
+def test_an_engine_that_never_ran_is_started(module: ModuleType, node: Path, systemd: DockerUnit) -> None:
+    systemd.add("docker.service")
+    assert apply(module, WANTED)["changed"]
+    assert systemd.calls == ["enable docker.service", "start docker.service"]
 
 
 def test_dockerd_judges_the_file_with_the_flags_of_its_unit(module: ModuleType, node: Path, engine: Engine) -> None:
