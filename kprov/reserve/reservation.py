@@ -86,6 +86,13 @@ def reserve(capacity: Capacity, settings: Settings) -> Reservation:
     return Reservation(**{**found, "steps": tuple(Step(**step) for step in found["steps"])})
 
 
+def hard_defaults(*, any_size: bool = False) -> Mapping[str, str]:
+    """kprov's thresholds for small machines. any_size: only those that are the same on every machine."""
+    found: Mapping[str, str] = module_util("kprov_reserve").EVICTION_HARD
+    capped = module_util("kprov_reserve").EVICTION_HARD_MOST if any_size else {}
+    return {signal: threshold for signal, threshold in found.items() if signal not in capped}
+
+
 def text(resource: str, number: int) -> str:
     """A number of capacity or parts as a quantity."""
     words: str = module_util("kprov_reserve").text(resource, number)

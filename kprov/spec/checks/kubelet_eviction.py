@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from kprov.reserve.quantity import percentage, quantity
+from kprov.reserve.reservation import hard_defaults
 from kprov.spec.checks.kubelet_fields import Field, distinct
 from kprov.spec.checks.kubernetes import go_duration
 from kprov.spec.draft import Draft
@@ -31,8 +32,6 @@ MOST = ("kubelet_eviction_max_pod_grace_period", "evictionMaxPodGracePeriod")
 HIGH = ("kubelet_image_gc_high_threshold", "imageGCHighThresholdPercent")
 LOW = ("kubelet_image_gc_low_threshold", "imageGCLowThresholdPercent")
 FIELDS = (HARD, SOFT, GRACE, RECLAIM, MOST, HIGH, LOW)
-# The default in kubelet_eviction_hard that another value is compared with (plugins/module_utils/kprov_reserve.py).
-IMAGEFS_AVAILABLE = "15%"
 
 
 def signals(draft: Draft, report: Report) -> None:
@@ -67,12 +66,13 @@ def thresholds(draft: Draft, report: Report) -> None:
 def soft_thresholds(draft: Draft, report: Report) -> None:
     """A soft threshold has a grace period and acts before the hard one; a grace period belongs to one."""
     for hard, soft, grace, most in distinct(draft, HARD, SOFT, GRACE, MOST):
+        limits = {**hard_defaults(any_size=True), **hard.value}
         for signal, value in soft.value.items():
             if signal not in grace.value:
                 hint = f"set {GRACE[0]}: {{{signal}: 1m30s}}"
                 _error(report, "eviction-grace", soft, f"{signal} has no grace period", hint)
-            if signal in hard.value and _weaker(value, hard.value[signal]):
-                text = f"{signal}: soft {value} is not above hard {hard.value[signal]}, so it would never act"
+            if signal in limits and _weaker(value, limits[signal]):
+                text = f"{signal}: soft {value} is not above hard {limits[signal]}, so it would never act"
                 _error(report, "eviction-soft", soft, text)
         for signal, value in grace.value.items():
             if go_duration(str(value)) is None:
@@ -101,7 +101,7 @@ def image_garbage_collection(draft: Draft, report: Report) -> None:
         if low.value >= high.value:
             text = f"the low threshold {low.value} must be below the high one, {high.value}"
             _error(report, "image-gc", low if low.variable in low.host.raw else high, text)
-        left = percentage(hard.value.get("imagefs.available", IMAGEFS_AVAILABLE))
+        left = percentage({**hard_defaults(), **hard.value}["imagefs.available"])
         if left and high.value >= 100 - left:
             report.warning(
                 "image-gc",

@@ -109,6 +109,15 @@ def test_soft_threshold_that_hard_eviction_overtakes_is_refused(soft: str, hard:
     assert problem.code == "eviction-soft"
 
 
+def test_soft_threshold_is_compared_with_defaults_that_are_the_same_everywhere() -> None:
+    def soft(signal: str, value: str) -> dict[str, Any]:
+        return {"kubelet_eviction_soft": {signal: value}, "kubelet_eviction_soft_grace_period": {signal: "1m"}}
+
+    assert error(**soft("memory.available", "50Mi")).code == "eviction-soft"
+    assert error(**soft("nodefs.inodesFree", "5%")).code == "eviction-soft"
+    assert problems(machines("cp1", "node1", **soft("nodefs.available", "8%"))) == []  # above 20Gi on a big disk
+
+
 def test_soft_eviction_that_kills_at_once_is_said() -> None:
     (warning,) = warnings(
         kubelet_eviction_soft={"memory.available": "1Gi"},
