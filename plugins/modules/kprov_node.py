@@ -35,6 +35,7 @@ from ansible.module_utils.kprov_node_settings import Merge
 READY_DEADLINE = 60
 MANAGER = "--field-manager=kprov-node"
 PARALLEL = 8
+NAMESPACE = ("-n", records.NAMESPACE)
 # A patch of taints is refused when the Node was written since it was read (every kubelet writes its own now and then).
 ATTEMPTS = 5
 
@@ -71,7 +72,7 @@ class Nodes:
         if self.check_mode:
             return {"changed": bool(due), **result}
         if due:
-            self._save({**self._entries(live, plans), **self._before(live, plans)}, dirty=True)
+            record = self._save({**self._entries(live, plans), **self._before(live, plans)}, dirty=True)
             with ThreadPoolExecutor(PARALLEL) as pool:
                 done = list(pool.map(self._change, (live[name] for name in due), due.values()))
             for node, plan in done:
@@ -172,18 +173,16 @@ class Nodes:
         self._save(nodes, dirty=False)
         return True
 
-    def _save(self, nodes: dict[str, dict], *, dirty: bool) -> None:
+    def _save(self, nodes: dict[str, dict], *, dirty: bool) -> dict:
+        """Write the record; returns what it says now."""
         header = records.header(self.params["cluster"], self.params["fingerprint"], dirty=dirty)
-        item = records.config_map(self.params["phase"], {**header, "nodes": nodes})
-        self.kubectl.run(
-            "apply", "--server-side", "--field-manager=kprov", "--force-conflicts", "-f", "-", stdin=json.dumps(item)
-        )
+        record = {**header, "nodes": nodes}
+        item = json.dumps(records.config_map(self.params["phase"], record))
+        self.kubectl.run("apply", "--server-side", "--field-manager=kprov", "--force-conflicts", "-f", "-", stdin=item)
+        return record
 
     def _record_name(self) -> str:
         return f"kprov-{self.params['phase']}"
-
-
-NAMESPACE = ("-n", records.NAMESPACE)
 
 
 def describe(plans: dict[str, Merge]) -> list[str]:

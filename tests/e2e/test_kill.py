@@ -5,18 +5,20 @@ from __future__ import annotations
 import pytest
 
 from kprov.phases.catalog import PHASES
-from tests.e2e.cluster import LabCluster
+from tests.e2e.cluster import LabCluster, another_inventory
 from tests.e2e.conftest import MakeLab
 from tests.e2e.journal import RunningUp
 
 # A phase with one task only is struck while that task runs.
-TASKS_INSIDE = {"network": 1}
+TASKS_INSIDE = {"node": 1, "network": 1}
 
 
 @pytest.fixture(scope="module")
-def lab(make_lab: MakeLab) -> LabCluster:
-    """One first install that is killed again and again, each time later."""
-    return make_lab("kill", workers=1)
+def lab(make_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> LabCluster:
+    """One first install, of every phase, that is killed again and again, each time later."""
+    made = make_lab("kill", workers=1)
+    labels = "{'example.com/kill': 'survived'}"
+    return LabCluster(made.name, another_inventory(made, tmp_path_factory.mktemp("kill"), node_labels=labels))
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["at-its-start", "inside"])
