@@ -1,0 +1,115 @@
+"""Kubelets run with what the inventory says, are restarted alone and one by one, and a bad value stops at the first."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from kprov.errors import ExitCode
+from tests.e2e.cluster import LabCluster
+from tests.e2e.conftest import MakeLab
+
+CONTAINERS = "crictl ps --no-trunc -q | sort"
+STARTED = "systemctl show -p InvocationID --value kubelet containerd"
+
+
+@pytest.fixture(scope="module")
+def pair(make_lab: MakeLab) -> LabCluster:
+    lab = make_lab("kubelet", control_planes=1, workers=1)
+    soft, grace = {"memory.available": "300Mi"}, {"memory.available": "90s"}
+    change(lab, kubelet_eviction_soft=soft, kubelet_eviction_soft_grace_period=grace)
+    lab.up()
+    return lab
+
+
+def change(lab: LabCluster, **variables: Any) -> dict[str, Any]:
+    """Set variables of all hosts; what they were before."""
+    file = lab.inventory.parent / "group_vars" / "all.yml"
+    before: dict[str, Any] = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**before, **variables}))
+    return before
+
+
+def live(lab: LabCluster, short: str) -> dict[str, Any]:
+    found = json.loads(lab.kubectl("get", "--raw", f"/api/v1/nodes/{lab.node(short)}/proxy/configz"))
+    config: dict[str, Any] = found["kubeletconfig"]
+    return config
+
+
+@pytest.mark.parametrize("short", ["cp1", "w1"])
+def test_live_configuration_has_what_is_declared(pair: LabCluster, short: str) -> None:
+    config = live(pair, short)
+    assert config["evictionHard"] == {  # the lab's own values, merged over the full set
+        "memory.available": "100Mi",
+        "nodefs.available": "1Gi",
+        "nodefs.inodesFree": "1%",
+        "imagefs.available": "1Gi",
+        "imagefs.inodesFree": "1%",
+        "pid.available": "1%",
+    }
+    assert config["evictionSoft"] == {"memory.available": "300Mi"}
+    assert config["evictionSoftGracePeriod"] == {"memory.available": "90s"}
+    assert config["mergeDefaultEvictionSettings"] is True
+    assert (config["podPidsLimit"], config["maxParallelImagePulls"], config["seccompDefault"]) == (4096, 3, True)
+    assert config["serializeImagePulls"] is False
+    assert config["authentication"]["anonymous"]["enabled"] is False
+    assert "readOnlyPort" not in config
+    assert pair.ssh(short, "ss -Hltn 'sport = :10255'") == ""
+
+
+def test_allocatable_is_what_reserve_says_to_the_byte(pair: LabCluster) -> None:
+    nodes = json.loads(pair.kubectl("get", "node", "-o", "json"))["items"]
+    by_name = {node["metadata"]["name"]: node["status"] for node in nodes}
+    said = pair.kprov("reserve")
+    assert said.exit_code == 0
+    for host in said.data["hosts"]:
+        status = by_name[host["host"]]
+        for resource in ("cpu", "memory", "ephemeral_storage"):
+            assert status["capacity"][resource.replace("_", "-")] == host["capacity"][resource]
+            assert status["allocatable"][resource.replace("_", "-")] == host["allocatable"][resource]
+    assert len(said.data["hosts"]) == len(nodes) == 2
+
+
+def test_limits_are_in_the_cgroups(pair: LabCluster) -> None:
+    host = pair.kprov("reserve").data["hosts"][1]
+    limit = "cat /sys/fs/cgroup/kubepods.slice/{0} 2>/dev/null || cat /sys/fs/cgroup/{1}/kubepods.slice/{2}"
+    assert pair.ssh("w1", limit.format("pids.max", "pids", "pids.max")).strip() == host["allocatable"]["pid"]
+    pods = "for d in $(find /sys/fs/cgroup -path '*kubepods*-pod*.slice/pids.max'); do cat $d; done | sort -u"
+    assert "4096" in pair.ssh("w1", pods).split()
+
+
+def test_changed_value_restarts_kubelets_and_nothing_else(pair: LabCluster) -> None:
+    before = {short: pair.ssh(short, CONTAINERS) for short in ("cp1", "w1")}
+    started = {short: pair.ssh(short, STARTED).split() for short in ("cp1", "w1")}
+    change(pair, kubelet_max_pods=120)
+    plan = pair.kprov("plan")
+    assert {(step["phase"], step["host"]) for step in plan.data["steps"]} == {
+        ("kubelet", pair.node("cp1")),
+        ("kubelet", pair.node("w1")),
+    }
+    pair.up("--no-verify")
+    for short in ("cp1", "w1"):
+        assert live(pair, short)["maxPods"] == 120
+        assert pair.ssh(short, CONTAINERS) == before[short]
+        kubelet, containerd = pair.ssh(short, STARTED).split()
+        assert kubelet != started[short][0]
+        assert containerd == started[short][1]
+    assert pair.kprov("plan").exit_code == 0
+
+
+def test_after_a_kubelet_that_does_not_come_back_the_next_one_is_left_alone(pair: LabCluster) -> None:
+    started = pair.ssh("w1", STARTED)
+    config = pair.ssh("w1", "sha256sum /etc/kubernetes/kubelet.conf.d/50-kprov.conf")
+    good = change(pair).get("kubelet_config", {})
+    change(pair, kubelet_config={**good, "podLogsDir": "relative"})
+    failed = pair.kprov("up", "--yes", "--no-verify")
+    assert failed.exit_code == ExitCode.PHASE
+    assert "pod logs path" in failed.stderr
+    assert pair.ssh("w1", STARTED) == started
+    assert pair.ssh("w1", "sha256sum /etc/kubernetes/kubelet.conf.d/50-kprov.conf") == config
+    change(pair, kubelet_config=good)
+    pair.up("--no-verify")
+    assert pair.kprov("plan").exit_code == 0
