@@ -82,7 +82,7 @@ def resources(paths: list[str]) -> dict[str, Any]:
 
 def filesystem(path: str) -> dict[str, Any]:
     """Bytes and inodes, free and in all, and the device number, of the file system that holds or will hold a path."""
-    while not read.exists(path):
+    while not read.exists(path) and path:
         path = os.path.dirname(path)  # noqa: PTH120
     status = os.statvfs(read.real(path))
     return {
