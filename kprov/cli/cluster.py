@@ -107,6 +107,31 @@ def verify(
     finish("verify", output, lambda: run(options, keep=keep))
 
 
+def lint(
+    inventory: Inventory = None,
+    inventory_option: InventoryOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="Print what is right, too.")] = False,
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", metavar="RULE", help="Leave this rule out; may be repeated.")
+    ] = None,
+    limit: Limit = None,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Say which settings of the nodes are unsafe: as the inventory wants them, as files have them, as they run.
+
+    Changes nothing. Works with the API server dead, too.
+
+    Exit code 0: nothing found, 2: findings, 4: something could not be read.
+
+    Example: kprov lint inventory.ini --all
+    """
+    from kprov.commands.lint import lint as run
+
+    options = cluster_options(inventory or inventory_option, accept_new_host_keys, limit)
+    finish("lint", output, lambda: run(options, everything=everything, skip=tuple(skip or ())))
+
+
 def status(
     inventory: Inventory = None,
     inventory_option: InventoryOption = None,
@@ -177,4 +202,4 @@ def _confirm(plan: Plan) -> bool:
     return typer.confirm("change these hosts?", err=True)
 
 
-cluster_commands = (init, plan, up, verify, status, kubeconfig)
+cluster_commands = (init, plan, up, verify, lint, status, kubeconfig)

@@ -38,12 +38,12 @@ def observe(options: Options) -> Observed:
     from kprov.spec.load import load
 
     loaded = load(options.inventory)
-    _refuse_strangers(loaded.spec, options.limit)
+    refuse_strangers(loaded.spec, options.limit)
     states = probe(loaded.spec.hosts, accept_new_host_keys=options.accept_new_host_keys)
     return Observed(loaded.spec, states, loaded.warnings)
 
 
-def _refuse_strangers(spec: ClusterSpec, names: Sequence[str]) -> None:
+def refuse_strangers(spec: ClusterSpec, names: Sequence[str]) -> None:
     """--limit with a misspelt name must not look like "nothing to do"."""
     known = [host.name for host in spec.hosts]
     for name in names:
@@ -54,10 +54,11 @@ def _refuse_strangers(spec: ClusterSpec, names: Sequence[str]) -> None:
 
 
 def judge(observed: Observed) -> Sequence[Problem]:
-    """Preflight: raises with every error at once, returns the warnings.
+    """Preflight: raises with every error at once, returns the warnings, and the linter's about the inventory.
 
     Raises ConnectError when no host answered, PreflightError when machines that answered are not fit.
     """
+    from kprov.lint.judge import of_inventory
     from kprov.remote.preflight import preflight
 
     problems = preflight(observed.spec, observed.states)
@@ -71,4 +72,4 @@ def judge(observed: Observed) -> Sequence[Problem]:
             problems=problems,
             hint="nothing was changed",
         )
-    return [*observed.warnings, *problems]
+    return [*observed.warnings, *problems, *of_inventory(observed.spec, observed.states)]

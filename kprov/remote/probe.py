@@ -87,6 +87,18 @@ def find_python(wanted: str) -> str:
 
 
 def _result(host: Host, done: Completed) -> ProbeResult:
+    found = read_answer(host, done)
+    if isinstance(found, Unreachable):
+        return found
+    time, document = found
+    try:
+        return host_state(document, clock_skew(time, done))
+    except (ValueError, KeyError, TypeError) as error:
+        return _unreadable(error)
+
+
+def read_answer(host: Host, done: Completed) -> tuple[float, dict[str, Any]] | Unreachable:
+    """(the node's clock, what the program answered); Unreachable says why there is no answer."""
     if "KPROV-NO-PYTHON" in done.stdout:
         return _no_python(host, done.stdout.partition("KPROV-NO-PYTHON")[2].split())
     if old := re.search(r"^KPROV-OLD (.*)$", done.stdout, re.MULTILINE):
@@ -98,14 +110,17 @@ def _result(host: Host, done: Completed) -> ProbeResult:
         said = (done.stderr.strip() or done.stdout.strip() or "nothing")[-500:]
         return Unreachable("probe", f"the probe ended with exit code {done.exit_code} and said: {said}")
     try:
-        skew = clock_skew(float(time.group(1)), done)
         document = json.loads(answer.group(1))
         if document["uid"] != 0:
             message = f"the probe ran as uid {document['uid']}, not as root, because ansible_become is false"
             return Unreachable("sudo", message, f"set ansible_become=true for {host.name}, or ansible_user=root")
-        return host_state(document, skew)
+        return float(time.group(1)), document
     except (ValueError, KeyError, TypeError) as error:
-        return Unreachable("probe", f"the probe's answer cannot be read: {type(error).__name__}: {error}")
+        return _unreadable(error)
+
+
+def _unreadable(error: Exception) -> Unreachable:
+    return Unreachable("probe", f"the probe's answer cannot be read: {type(error).__name__}: {error}")
 
 
 def clock_skew(clock: float, done: Completed) -> float:

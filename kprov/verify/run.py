@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from kprov.errors import CheckError, ConnectError, Problem
+from kprov.lint.look import look
 from kprov.spec.cluster import ClusterSpec, Host
 from kprov.ui.progress import Progress
 from kprov.verify import namespace as namespaces
@@ -18,6 +19,7 @@ from kprov.verify.checks import (
     api,
     dns,
     exec,
+    lint,
     logs,
     network_policy,
     node_port,
@@ -50,6 +52,7 @@ CHECKS: tuple[Callable[[World], Check], ...] = (
     service_ip.judge,
     node_port.judge,
     network_policy.judge,
+    lint.judge,
 )
 
 
@@ -94,10 +97,11 @@ def verify(request: Request) -> Verified:
     with _cleaned_up(request, kubectl, name, problems):
         with _pool() as pool:
             settled = pool.submit(_settled, request, kubectl)
+            looked = pool.submit(look, request.spec, request.spec.hosts, request.shell)
             namespaces.create(kubectl, objects(name, image, request.owner))
             system = settled.result()
-        test = _started(request, kubectl, name, system)
-        world = World(request.spec, kubectl, name, system, test)
+            test = _started(request, kubectl, name, system)
+        world = World(request.spec, kubectl, name, system, test, looked=looked.result())
         request.progress.step(f"asking from {len(world.probes)} nodes")
         world = _asked(world)
         checks = tuple(judge(world) for judge in CHECKS)
@@ -105,6 +109,8 @@ def verify(request: Request) -> Verified:
     if strangers:
         message = f"the cluster has nodes that the inventory has not: {', '.join(strangers)}"
         problems.append(Problem("warning", "foreign-node", message))
+    if world.looked:
+        problems += lint.warnings(world.looked)
     return Verified(checks, kubectl.host.name, tuple(problems), name if request.keep else None, tuple(old))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from kprov.lint.look import Looked
 from kprov.spec.cluster import ClusterSpec, Host
 from kprov.verify.asking import Answer, Answers
 from kprov.verify.check import Row
@@ -17,7 +18,7 @@ from kprov.verify.kubectl import Kubectl
 class World:
     """The cluster as it is. Hosts are named as in the inventory, nodes are lower case.
 
-    unreachable: host -> why SSH did not work (known after the questions were asked).
+    unreachable: host -> why SSH did not work (known after the questions were asked). looked: settings of the nodes.
     """
 
     spec: ClusterSpec
@@ -27,6 +28,7 @@ class World:
     test: NamespaceState
     answers: Answers = field(default_factory=dict)
     unreachable: Mapping[str, str] = field(default_factory=dict)
+    looked: Looked | None = None
 
     def node(self, host: Host) -> Node | None:
         """The host's Node object."""

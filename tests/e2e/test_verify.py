@@ -84,7 +84,7 @@ def test_healthy_cluster_is_all_green_and_nothing_is_left(cluster: Cluster) -> N
     done = cluster.kprov("verify")
     assert done.exit_code == 0, red(done)
     assert all(check["ok"] and not check["skipped"] for check in done.data["checks"])
-    assert len(done.data["checks"]) == 11
+    assert len(done.data["checks"]) == 12
     assert nothing_left(cluster)
 
 

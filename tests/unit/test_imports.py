@@ -13,7 +13,7 @@ KPROV = Path("kprov")
 LAYERS = (
     {"cli", "__main__"},
     {"commands"},
-    {"engine", "ui", "verify", "lab", "kubeconfig"},
+    {"engine", "ui", "verify", "lint", "lab", "kubeconfig"},
     {"phases"},
     {"remote", "artifacts"},
     {"spec"},

@@ -37,7 +37,7 @@ class Sources:
         exec(compile(self.sources[module.__name__], module.__name__, "exec"), module.__dict__)
 
 
-def run(sources: Dict[str, str], question: str) -> None:  # noqa: UP006
+def run(sources: Dict[str, str], question: str, main: str) -> None:  # noqa: UP006
     """Print the node's time, the answer between KPROV-BEGIN and KPROV-END (or KPROV-OLD), and end the process."""
     signal.alarm(LIFETIME)
     write = sys.stdout.write
@@ -47,7 +47,7 @@ def run(sources: Dict[str, str], question: str) -> None:  # noqa: UP006
         write("KPROV-OLD " + sys.version.split()[0] + "\n")
     else:
         sys.meta_path.insert(0, Sources(sources))
-        main = import_module("kprov.remote.node.main")
-        write("KPROV-BEGIN " + json.dumps(main.collect(json.loads(question))) + " KPROV-END\n")
+        module = import_module(main)
+        write("KPROV-BEGIN " + json.dumps(module.collect(json.loads(question))) + " KPROV-END\n")
     sys.stdout.flush()
     os._exit(0)  # a name lookup that hangs in its thread must not keep the process

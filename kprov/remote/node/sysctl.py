@@ -23,7 +23,7 @@ def drift(setting: str, recorded: Any) -> str | None:
     if entry.get("value") is None:
         return None
     try:
-        live = " ".join(read.text(_path(setting)).split())
+        live = " ".join(read.text(path(setting)).split())
     except OSError:
         return "missing"
     if satisfied(entry, live):
@@ -48,18 +48,24 @@ def satisfied(entry: dict[str, Any], value: str) -> bool:
 
 def overrides(recorded: dict[str, Any], own: str) -> list[dict[str, str]]:
     """Settings that a file read after `own` gives another value: key, file, value, wanted."""
-    last: dict[str, tuple[str, str]] = {}
-    for file in _later(own):
-        for line in read.text_or(file).splitlines():
-            key, equals, value = line.strip().lstrip("-").partition("=")
-            if equals and not key.startswith(("#", ";")):
-                last[_path(key.strip())] = (file, " ".join(value.split()))
+    last = at_boot(own)
     found = []
     for setting, entry in sorted(recorded.items()):
-        file, value = last.get(_path(setting), ("", ""))
+        file, value = last.get(path(setting), ("", ""))
         if file and isinstance(entry, dict) and not satisfied(entry, value):
             found.append({"key": setting, "file": file, "value": value, "wanted": str(entry["value"])})
     return found
+
+
+def at_boot(after: str = "") -> dict[str, tuple[str, str]]:
+    """Path below /proc/sys to (file, value): what the files that are read after this one say, the last word on each."""
+    last: dict[str, tuple[str, str]] = {}
+    for file in _later(after):
+        for line in read.text_or(file).splitlines():
+            key, equals, value = line.strip().lstrip("-").partition("=")
+            if equals and not key.startswith(("#", ";")):
+                last[path(key.strip())] = (file, " ".join(value.split()))
+    return last
 
 
 def _later(own: str) -> list[str]:
@@ -73,7 +79,7 @@ def _later(own: str) -> list[str]:
     return [path for path in targets if path != LAST] + [LAST]
 
 
-def _path(setting: str) -> str:
+def path(setting: str) -> str:
     """Like sysctl(8): the first separator rules, so net/ipv4/conf/eth0.1/rp_filter works."""
     separators = re.search("[./]", setting)
     slashes = separators is not None and separators.group() == "/"

@@ -49,7 +49,7 @@ def test_green(monkeypatch: pytest.MonkeyPatch) -> None:
     result = verified(monkeypatch, FakeConnections())
     assert result.exit_code is ExitCode.OK
     assert all(check["ok"] for check in result.data["checks"])
-    assert "all 11 checks green" in shown(result)
+    assert "all 12 checks green" in shown(result)
 
 
 def test_red(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,4 +62,4 @@ def test_red(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(p.code, p.host) for p in result.problems] == [("node-port", "w1")]
     assert result.problems[0].hint
     assert "connection [red]refused" in shown(result)
-    assert "1 of 11 checks red" in shown(result)
+    assert "1 of 12 checks red" in shown(result)

@@ -10,11 +10,12 @@ import copy
 import json
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from kprov.errors import ConnectError
+from kprov.lint.look import Looked
 from kprov.remote.dialogue import Completed
 from kprov.spec.cluster import ClusterSpec, Host
 from kprov.verify.asking import Answer
@@ -23,6 +24,8 @@ from kprov.verify.kubectl import Kubectl
 from kprov.verify.objects import SERVICE
 from kprov.verify.world import World
 from tests.unit.factories import make_spec
+from tests.unit.lint.answers import answered, of_api, of_node, question_in
+from tests.unit.lint.nodes import good
 
 RECORDED = Path(__file__).parent / "recorded"
 Item = dict[str, Any]
@@ -93,6 +96,9 @@ class FakeShell:
                 if isinstance(failure, BaseException):
                     raise failure
                 return Completed("", failure, 1)
+        if "kprov.lint.node" in self.inputs[-1]:
+            question = question_in(self.inputs[-1])
+            return answered(of_api(question["nodes"]) if "nodes" in question else of_node())
         if "kubectl" not in command:
             return Completed(self._asked(self.inputs[-1]), "", 0)
         words = shlex.split(command)
@@ -139,6 +145,7 @@ def world(
         test=namespace_state(test if test is not None else recorded("test"), SERVICE),
         answers=answers or {},
         unreachable=unreachable or {},
+        looked=Looked(tuple(replace(good(), host=host.name) for host in spec.hosts)),
     )
 
 

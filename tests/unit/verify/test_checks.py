@@ -26,6 +26,7 @@ ALL = [
     "service-ip",
     "node-port",
     "network-policy",
+    "lint",
 ]
 
 

@@ -45,7 +45,7 @@ def test_healthy_cluster_is_green_with_few_ssh_execs_and_nothing_is_left() -> No
     assert all(check.ok for check in done.checks)
     assert done.problems == ()
     assert shell.deleted() == [name_of(shell)]
-    assert len(shell.commands) <= 12
+    assert len(shell.commands) <= 16
 
 
 @pytest.mark.parametrize(
