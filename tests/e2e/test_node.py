@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from kprov.content import content_root
 from tests.e2e.cluster import Completed, LabCluster
+from tests.e2e.journal import RunningUp
 
 DONGLE = "example.com/dongle"
 SETTINGS: dict[str, Any] = {
@@ -216,10 +221,10 @@ def test_node_that_was_deleted_and_registered_anew_gets_everything_again(invento
     inventory.lab.ssh("w1", "systemctl restart kubelet")
     wait_until("a new Node", lambda: name in inventory.lab.kubectl("get", "nodes", "-o", "name"))
     assert inventory.node()["metadata"]["uid"] != old
-    (reason,) = inventory.reasons()
-    assert reason.startswith(f"Node {name} is new, without label ")
-    for what in ("label example.com/disk", "annotation example.com/owner", "taint example.com/dedicated:NoSchedule"):
-        assert what in reason
+    assert inventory.reasons() == [
+        f"Node {name} is new, without annotation example.com/owner, extended resource {DONGLE}, "
+        "label example.com/disk, label topology.kubernetes.io/zone, taint example.com/dedicated:NoSchedule"
+    ]
     inventory.up()
     assert_all_set(inventory.node())
     wait_until("the kubelet has registered and changes nothing", lambda: inventory.reasons() == [], seconds=30)
@@ -236,6 +241,32 @@ def test_node_that_is_gone_joins_and_is_set_in_one_run(inventory: Inventory) -> 
     assert_all_set(inventory.node())
     assert inventory.reasons() == []
     inventory.lab.kubectl("wait", "--for=condition=Ready", f"node/{name}", "--timeout=90s")
+
+
+def test_killed_run_is_resumed_and_still_knows_what_is_its_own(inventory: Inventory) -> None:
+    inventory.set("w2", node_labels={"example.com/disk": "hdd"})
+    with RunningUp(inventory.lab, "--no-verify") as run:
+        run.wait_for("node")
+        run.kill()
+    inventory.up()
+    assert inventory.node("w2")["metadata"]["labels"]["example.com/disk"] == "hdd"
+    assert inventory.reasons() == []
+    inventory.set("w2")
+    inventory.up()
+    assert "example.com/disk" not in inventory.node("w2")["metadata"]["labels"]
+
+
+def test_plain_ansible_does_the_same(inventory: Inventory) -> None:
+    inventory.set("w2", node_labels={"example.com/disk": "hdd"})
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory.lab.inventory)]
+    command.append(str(content_root() / "playbooks/node.yml"))
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(content_root() / "ansible.cfg")}
+    for changed in (1, 0):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stdout
+        assert f"changed={changed} " in done.stdout
+    assert inventory.node("w2")["metadata"]["labels"]["example.com/disk"] == "hdd"
+    assert inventory.reasons() == ["was run without kprov, so its inputs are unknown"]
 
 
 def test_pods_get_the_extended_resource(inventory: Inventory) -> None:
