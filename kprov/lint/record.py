@@ -37,6 +37,7 @@ DEFAULTS: Mapping[str, Any] = {
     "resolvConf": "/etc/resolv.conf",
     "rotateCertificates": False,
     "runtimeRequestTimeout": "2m",
+    "volumeStatsAggPeriod": "1m",
     "shutdownGracePeriod": "0s",
     "shutdownGracePeriodCriticalPods": "0s",
     "topologyManagerPolicy": "none",

@@ -42,6 +42,7 @@ VARIABLES = {
     "topologyManagerPolicy": "kubelet_topology_manager_policy",
     "topologyManagerScope": "kubelet_topology_manager_scope",
     "runtimeRequestTimeout": "kubelet_runtime_request_timeout",
+    "volumeStatsAggPeriod": "kubelet_volume_stats_agg_period",
     "nodeStatusUpdateFrequency": "kubelet_node_status_update_frequency",
     "nodeStatusReportFrequency": "kubelet_node_status_report_frequency",
     "nodeLeaseDurationSeconds": "kubelet_node_lease_duration_seconds",

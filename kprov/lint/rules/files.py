@@ -18,7 +18,7 @@ Difference = tuple[Path, Any, Any]
 
 
 def _differs(node: Node) -> Compared:
-    wanted, file = node.spec.kubelet, node.file.kubelet
+    wanted, file, running = node.spec.kubelet, node.file.kubelet, node.running.kubelet
     if node.facts.damaged:
         said = "; ".join(f"{path}: {why}" for path, why in node.facts.damaged.items())
         return Compared(problem=f"the kubelet cannot read this at its next start: {said}")
@@ -32,6 +32,7 @@ def _differs(node: Node) -> Compared:
     return Compared(
         spec=_listed(found, 1) if found else "all fields",
         file=_listed(found, 2) if found else "the same",
+        running=_listed([(path, None, running.get(*path)) for path, _, _ in found], 2) if found and running else None,
         problem=problem if found else None,
     )
 

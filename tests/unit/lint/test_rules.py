@@ -196,7 +196,7 @@ def test_the_file_with_the_last_word_is_named() -> None:
     node = facts(running(good(), maxPods=50), origins={("maxPods",): "/etc/kubernetes/kubelet.conf.d/90-foreign.conf"})
     found = row("kubelet-differs", node)
     assert "90-foreign.conf" in found.message
-    assert (found.spec, found.file) == ("maxPods 110", "maxPods 50")
+    assert (found.spec, found.file, found.running) == ("maxPods 110", "maxPods 50", "maxPods 50")
 
 
 def test_fields_that_kubeadm_leaves_to_the_default_are_no_difference() -> None:
