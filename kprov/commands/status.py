@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kprov.commands.context import Options
 from kprov.errors import ConnectError, ExitCode, Problem
 from kprov.phases.catalog import PHASES
+from kprov.phases.node_settings import nothing_to_do
 from kprov.phases.phase import Scope
 from kprov.remote.state import ApiState, HostState, PhaseState, ProbeResult, Unreachable
 from kprov.spec.cluster import ClusterSpec, Host
@@ -64,10 +65,13 @@ def status_data(
     api, via = _api(spec, states)
     hosts = [_host(spec, host, states[host.name], api, certificates.get(host.name), now) for host in spec.hosts]
     locks = [s.lock for s in states.values() if isinstance(s, HostState) and s.lock]
+    cluster_records = {
+        phase: api.phases.get(phase.name) if api else None for phase in PHASES if phase.scope is Scope.CLUSTER
+    }
     cluster_phases = {
-        phase.name: _phase(api.phases.get(phase.name) if api else None)
-        for phase in PHASES
-        if phase.scope is Scope.CLUSTER
+        phase.name: _phase(record)
+        for phase, record in cluster_records.items()
+        if not (phase.every_node and nothing_to_do(spec, record))
     }
     known = {host.name.lower() for host in spec.hosts}
     phases_fine = all(p["state"] == "applied" for p in cluster_phases.values())

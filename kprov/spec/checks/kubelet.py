@@ -35,6 +35,7 @@ DURATIONS = (
     "kubelet_image_maximum_gc_age",
     "kubelet_container_log_monitor_interval",
     "kubelet_runtime_request_timeout",
+    "kubelet_volume_stats_agg_period",
     "kubelet_node_status_update_frequency",
     "kubelet_node_status_report_frequency",
 )
