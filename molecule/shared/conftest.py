@@ -49,10 +49,14 @@ def run_check(nodes: dict[str, Host]) -> int:
     """See `check`."""
     config = yaml.safe_load(Path(os.environ["MOLECULE_FILE"]).read_text())["ansible"]
     playbook = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], config["playbooks"]["converge"])
-    arguments = config["executor"]["args"]["ansible_playbook"]
+    # Molecule's own inventory has a scenario's variables, the lab's has the nodes.
+    inventories = [
+        f"--inventory={Path(os.environ['MOLECULE_EPHEMERAL_DIRECTORY'], 'inventory')}",
+        *config["executor"]["args"]["ansible_playbook"],
+    ]
     before = settled_snapshot(nodes)
     run = subprocess.run(
-        ["ansible-playbook", "--check", *arguments, str(playbook)],
+        ["ansible-playbook", "--check", *inventories, str(playbook)],
         capture_output=True,
         text=True,
         check=False,
@@ -62,7 +66,8 @@ def run_check(nodes: dict[str, Host]) -> int:
     assert run.returncode == 0, f"check mode failed:\n{run.stdout}\n{run.stderr}"
     after = snapshot(nodes)
     for node, lines in before.items():
-        assert not set(lines) ^ set(after[node]), f"check mode changed {node}"
+        different = sorted(set(lines) ^ set(after[node]))
+        assert not different, f"check mode changed {node}:\n" + "\n".join(different)
     return sum(map(int, re.findall(r"\bchanged=(\d+)", run.stdout)))
 
 
