@@ -90,7 +90,8 @@ class Node:
         """Run the role."""
         assert self.mirror
         variables = {"artifacts_bundle": "", "artifacts_mirror": self.mirror.url, "kubernetes_version": VERSION}
-        variables |= {"bin_dir": TOOLS, "cri_socket": "unix:///none", "image_repository": "", "cluster_name": "e2e"}
+        variables |= {"bin_dir": TOOLS, "cri_socket": "unix:///none", "container_runtime": "containerd"}
+        variables |= {"image_repository": "", "cluster_name": "e2e"}
         file = self.directory / "variables.json"
         file.write_text(json.dumps({**variables, "host": self.host}))
         return self._ansible("ansible-playbook", "-e", f"@{file}", *options, "play.yml")
