@@ -53,9 +53,19 @@ def node(host: Host, answer: dict[str, Any], running: dict[str, Any]) -> Node:
             written={path: time for path, _, time in kubelet["files"]},
             origins=origins,
             damaged=damaged,
+            flags=flags(kubelet["args"]),
         ),
         unasked=None if running["config"] else running["error"] or NO_KUBELET,
     )
+
+
+def flags(args: list[str]) -> dict[str, str]:
+    """Field to the flag for it, as far as the two are named alike: --max-pods is maxPods, --image-gc-... is not."""
+    found = {}
+    for flag in args:
+        first, *rest = flag.partition("=")[0].removeprefix("--").split("-")
+        found[first + "".join(word.capitalize() for word in rest)] = flag
+    return found
 
 
 def _room(pod_cidr: str | None) -> int | None:

@@ -96,6 +96,7 @@ class Facts:
     nameservers: resolv.conf to its servers; cgroups: those named as reserved that exist, None: nobody looked;
     started: when the kubelet was, in seconds since the epoch; written: file of its configuration to when it was;
     origins: field of the files, as a path, to the file that has the last word; damaged: file to why nobody can read it.
+    flags: field that a flag of the kubelet sets to that flag.
     """
 
     capacity: Capacity | None = None
@@ -106,6 +107,7 @@ class Facts:
     written: Mapping[str, float] = field(default_factory=dict)
     origins: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     damaged: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -57,13 +57,13 @@ def _not_restarted(node: Node) -> Compared:
         and not same(value, running.get(*path))
         and not _left_to_default(node, path, value, running.get(*path))
     ]
-    count = f"{len(found)} field{'s' * (len(found) > 1)}"
+    flags = dict.fromkeys(node.facts.flags[path[0]] for path, _, _ in found if path[0] in node.facts.flags)
+    count = f"{len(found)} field{'s' * (len(found) > 1)} of the files not in force"
+    why = f"the kubelet's flags win: {' '.join(flags)}" if flags else "the kubelet was not restarted, or a flag wins"
     return Compared(
         file=_listed(found, 1) if found else "all fields",
         running=_listed(found, 2) if found else "the same",
-        problem=f"{count} of the files not in force: restart the kubelet, unless a flag says otherwise"
-        if found
-        else None,
+        problem=f"{count}: {why}" if found else None,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kprov.lint.answer import flags
 from kprov.lint.judge import judge
 from kprov.lint.record import Node, View
 from kprov.lint.rules import RULES
@@ -197,6 +198,12 @@ def test_the_file_with_the_last_word_is_named() -> None:
     found = row("kubelet-differs", node)
     assert "90-foreign.conf" in found.message
     assert (found.spec, found.file, found.running) == ("maxPods 110", "maxPods 50", "maxPods 50")
+
+
+def test_a_flag_that_wins_is_named() -> None:
+    node = replace(good(), running=with_fields(good().running, maxPods=50))
+    found = row("kubelet-not-restarted", facts(node, flags=flags(["--v=2", "--max-pods=50"])))
+    assert found.message == "1 field of the files not in force: the kubelet's flags win: --max-pods=50"
 
 
 def test_fields_that_kubeadm_leaves_to_the_default_are_no_difference() -> None:
