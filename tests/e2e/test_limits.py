@@ -77,7 +77,7 @@ def run(lab: LabCluster) -> Iterator[Callable[[str, str], None]]:
             },
         }
         text = json.dumps(pod).replace("'", "'\\''")
-        lab.ssh("cp1", f"echo '{text}' | kubectl --kubeconfig /etc/kubernetes/admin.conf create -f -")
+        lab.ssh("cp1", f"printf %s '{text}' | kubectl --kubeconfig /etc/kubernetes/admin.conf create -f -")
         names.append(name)
 
     yield make
