@@ -118,9 +118,9 @@ def lint(
     accept_new_host_keys: AcceptNewHostKeys = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Say which settings of the nodes are unsafe: as the inventory wants them, as files have them, as they run.
+    """Say which settings of the nodes are unsafe.
 
-    Changes nothing. Works with the API server dead, too.
+    As the inventory wants them, as files have them, as they run. Changes nothing. Works with the API server dead, too.
 
     Exit code 0: nothing found, 2: findings, 4: something could not be read.
 

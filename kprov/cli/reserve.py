@@ -34,7 +34,7 @@ def reserve(
     accept_new_host_keys: AcceptNewHostKeys = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Say how much of a node pods can use, and the arithmetic behind it.
+    """Say how much of a node pods can use, and why.
 
     Example: kprov reserve --cpu 8 --memory 32Gi --profile gke
     """
