@@ -37,6 +37,7 @@ author: kprov
 """
 
 import os
+import stat
 
 from ansible.module_utils import kprov_fs, kprov_swap, kprov_sysctl, kprov_sysctl_files
 from ansible.module_utils.basic import AnsibleModule
@@ -190,6 +191,7 @@ def _file(record: PhaseRecord, path: str, text: str, check_mode: bool) -> list[s
         record.replace(files={})
         return [f"remove {path}"] if now and owned else []
     entry = {"sha256": kprov_fs.sha256_bytes(text.encode()), "stat": None, "mode": f"{FILE_MODE:04o}"}
+    opened = now == text and stat.S_IMODE(os.stat(real(path)).st_mode) != FILE_MODE
     if now != text:
         if check_mode:
             return [path]
@@ -198,11 +200,11 @@ def _file(record: PhaseRecord, path: str, text: str, check_mode: bool) -> list[s
         record.add_files({path: entry})
         kprov_fs.make_directories(os.path.dirname(real(path)))
         kprov_fs.atomic_write(real(path), text.encode(), FILE_MODE)
-    elif not check_mode:
+    elif opened and not check_mode:  # only then: a chmod changes the time that the record holds
         os.chmod(real(path), FILE_MODE)
     if not check_mode:
         record.add_files({path: file_entry(path, FILE_MODE, entry["sha256"])})
-    return [path] if now != text else []
+    return [path] if now != text or opened else []
 
 
 def _set(wanted: list[Setting], values: dict[str, str], check_mode: bool) -> tuple[list[str], dict[str, str]]:

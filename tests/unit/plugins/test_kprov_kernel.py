@@ -96,6 +96,19 @@ def test_file_holds_reasons_and_the_higher_running_value(node, apply, tree):
     assert before[file[1:]] == after[file[1:]]
 
 
+def test_file_that_is_right_keeps_even_its_time_of_change_and_a_wrong_mode_is_a_change(node, apply):
+    setting(node, "vm/a", "1")
+    wanted = {"sysctl": {"vm.a": 1}, "file": "/etc/sysctl.d/90-kprov.conf"}
+    apply(**wanted)
+    path = node / "etc/sysctl.d/90-kprov.conf"
+    before = path.stat().st_ctime_ns
+    assert not apply(**wanted)["changed"]
+    assert path.stat().st_ctime_ns == before
+    path.chmod(0o600)
+    assert apply(**wanted)["changes"] == ["/etc/sysctl.d/90-kprov.conf"]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
 def test_key_that_is_no_longer_wanted_gets_its_value_back_unless_somebody_changed_it(node, apply):
     back, changed, kept = (setting(node, f"vm/{name}", value) for name, value in zip("abc", "012", strict=True))
     file = "/etc/sysctl.d/90-kprov.conf"
