@@ -14,7 +14,7 @@ ID = "service-ip"
 TITLE = "Services answer on their cluster address from every node"
 HINT = "`kubectl -n kube-system logs -l k8s-app=kube-proxy`; when pod-to-pod is red as well, mend that first"
 SECONDS = 2.5  # for one try
-UNTIL = 20.0  # kube-proxy writes its rules at most once a second (minSyncPeriod), and more than 8 s later on a busy node
+UNTIL = 20.0  # kube-proxy writes rules at most once a second (minSyncPeriod), and 8 s later on a busy node
 
 
 def api_address(world: World) -> str:
