@@ -60,7 +60,7 @@ def _meminfo() -> dict[str, int]:
 
 def _filesystem(path: str) -> int:
     """Size of the file system that holds a path or will hold it."""
-    while not os.path.exists(real(path)):
+    while not os.path.exists(real(path)) and path:
         path = os.path.dirname(path)
     status = os.statvfs(real(path))
     return status.f_blocks * status.f_frsize

@@ -32,6 +32,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_docker_api import API, FIRST_ENGINE, Docker, DockerError
 from ansible.module_utils.kprov_docker_config import ConfigError, Merged, merge, parse, render
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import finish
 from ansible.module_utils.kprov_paths import STATE, real
 from ansible.module_utils.kprov_state import (
     PhaseRecord,
@@ -348,11 +349,7 @@ def main() -> None:
             result = apply(module.params, module.check_mode)
     except (DaemonError, ConfigError, DockerError, UnitError, LockTimeout) as error:
         module.fail_json(msg=str(error))
-    if not module._diff:
-        del result["diff"]
-    for warning in result.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(**result)
+    finish(module, result)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import subprocess
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_docker_api import TOO_OLD, too_old
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import finish
 from ansible.module_utils.kprov_paths import real
 from ansible.module_utils.kprov_state import PhaseRecord
 
@@ -187,9 +188,7 @@ def main() -> None:
             result = apply(module.params["phase"], module.params["packages"], module.check_mode)
     except (EngineError, LockTimeout) as error:
         module.fail_json(msg=str(error))
-    for warning in result.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(**result)
+    finish(module, result)
 
 
 if __name__ == "__main__":

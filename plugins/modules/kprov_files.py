@@ -41,6 +41,7 @@ import zlib
 from ansible.module_utils import kprov_fs
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import finish
 from ansible.module_utils.kprov_paths import real
 from ansible.module_utils.kprov_state import PhaseRecord, file_entry, keep_original, owned_files
 
@@ -218,11 +219,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"cannot write {error.filename or 'the files'}: {error.strerror}")
-    if not module._diff:
-        del result["diff"]
-    for warning in result.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(**result)
+    finish(module, result)
 
 
 if __name__ == "__main__":

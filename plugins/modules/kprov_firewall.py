@@ -20,6 +20,7 @@ author: kprov
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_firewalls import Firewalld, FirewallError, Ufw
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import command_runner
 from ansible.module_utils.kprov_state import PhaseRecord
 
 
@@ -64,10 +65,7 @@ def main() -> None:
         supports_check_mode=True,
     )
 
-    def run(argv: list[str]) -> tuple[int, str]:
-        code, output, errors = module.run_command(argv, handle_exceptions=False, environ_update={"LC_ALL": "C"})
-        return code, output + errors
-
+    run = command_runner(module, {"LC_ALL": "C"})
     parameters = module.params
     firewalls = [Ufw(run), Firewalld(run, parameters["address"])]
     try:

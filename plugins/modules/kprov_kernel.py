@@ -42,6 +42,7 @@ import stat
 from ansible.module_utils import kprov_fs, kprov_swap, kprov_sysctl, kprov_sysctl_files
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import command_runner, finish
 from ansible.module_utils.kprov_paths import real
 from ansible.module_utils.kprov_state import PhaseRecord, file_entry, keep_original, owned_files
 from ansible.module_utils.kprov_sysctl import Setting
@@ -258,20 +259,14 @@ def main() -> None:
         supports_check_mode=True,
     )
 
-    def run(argv: list[str]) -> tuple[int, str]:
-        code, output, errors = module.run_command(argv, handle_exceptions=False)
-        return code, output + errors
-
     try:
         with node_lock(check_mode=module.check_mode):
-            result = apply(module.params, Kernel(run), module.check_mode)
+            result = apply(module.params, Kernel(command_runner(module)), module.check_mode)
     except (KernelError, LockTimeout) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"cannot write {error.filename or 'a file'}: {error.strerror}")
-    for warning in result.pop("warnings"):
-        module.warn(warning)
-    module.exit_json(**result)
+    finish(module, result)
 
 
 if __name__ == "__main__":

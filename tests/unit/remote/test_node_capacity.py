@@ -55,3 +55,11 @@ def test_an_old_kernel_without_lists_and_limits(node: Path, module: ModuleType) 
     found = capacity.capacity("/")
     assert found == module.capacity("/")
     assert (found["cpus"], found["hugepages"], found["pids"]) == (len(os.sched_getaffinity(0)), 0, 0)
+
+
+def test_path_that_leads_nowhere_is_an_error_and_no_endless_search(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module_util("kprov_paths"), "ROOT", "")
+    with pytest.raises(FileNotFoundError):
+        module._filesystem("{{ no path }}")
