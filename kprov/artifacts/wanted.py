@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from kprov.artifacts.manifest import FileEntry, ImageEntry, Manifest
@@ -17,15 +17,22 @@ class Wanted:
     images: tuple[ImageEntry, ...]
 
 
-def wanted(manifest: Manifest, kubernetes: Sequence[str], architectures: Sequence[str]) -> Wanted:
+def wanted(
+    manifest: Manifest,
+    kubernetes: Sequence[str],
+    architectures: Sequence[str],
+    runtimes: Collection[str] = ("containerd",),
+) -> Wanted:
     """Everything of the releases ("1.36" or "1.36.3") for the architectures ("amd64", "arm64").
 
-    Images for every use: another network plugin or `kprov verify` need no second bundle. Raises ArtifactError for a
-    release that the manifest has not, or not for such an architecture.
+    runtimes: each container_runtime of the nodes; the releases name no component that only others install. Images for
+    every use: another network plugin or `kprov verify` need no second bundle. Raises ArtifactError for a release that
+    the manifest has not, or not for such an architecture.
     """
-    releases = {release["kubernetes"]: release for release in map(manifest.release, kubernetes)}
+    versions = [manifest.release(version)["kubernetes"] for version in kubernetes]
+    releases = {version: manifest.components(version, runtimes) for version in versions}
     pairs = [(version, arch) for version in releases for arch in architectures]
-    files = {entry for version, arch in pairs for entry in manifest.release_files(version, arch)}
+    files = {entry for version, arch in pairs for entry in manifest.release_files(version, arch, runtimes)}
     images = {entry for version, arch in pairs for entry in manifest.images_for(version, arch)}
     return Wanted(
         releases,

@@ -24,6 +24,13 @@ class Architecture(StrEnum):
     ARM64 = "arm64"
 
 
+class Runtime(StrEnum):
+    """Those that kprov installs (container_runtime)."""
+
+    CONTAINERD = "containerd"
+    DOCKER = "docker"
+
+
 Directory = Annotated[Path, typer.Argument(help="The bundle.", show_default=False)]
 
 
@@ -42,7 +49,7 @@ def create(
     ] = None,
     inventory: Annotated[
         Path | None,
-        typer.Option("-i", "--inventory", help="Take release, artifacts_mirror and image_repository from it."),
+        typer.Option("-i", "--inventory", help="Take release, runtime, mirror and image_repository from it."),
     ] = None,
     mirror: Annotated[
         str | None,
@@ -51,6 +58,10 @@ def create(
     image_repository: Annotated[
         str | None,
         typer.Option("--image-repository", metavar="REGISTRY/PATH", help="Registry in place of registry.k8s.io."),
+    ] = None,
+    container_runtime: Annotated[
+        list[Runtime] | None,
+        typer.Option("--container-runtime", help="Of the nodes; may be repeated. Default: containerd."),
     ] = None,
     output: Output = Format.TABLE,
 ) -> None:
@@ -74,6 +85,7 @@ def create(
             inventory=inventory,
             mirror=mirror,
             image_repository=image_repository,
+            container_runtimes=[each.value for each in container_runtime or ()],
         ),
     )
 

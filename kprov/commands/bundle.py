@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,21 +33,23 @@ def create(
     inventory: Path | None = None,
     mirror: str | None = None,
     image_repository: str | None = None,
+    container_runtimes: Sequence[str] = (),
 ) -> Result:
     """Make a bundle. data: what `check` says of it.
 
-    kubernetes: releases, by default the inventory's, else the newest; architectures: by default this machine's. What is
-    given goes before what the inventory says. Raises InputError before anything is downloaded, ArtifactError with
+    kubernetes: releases, by default the inventory's, else the newest; architectures: by default this machine's;
+    container_runtimes: of the nodes, by default the inventory's, else containerd. What is given goes
+    before what the inventory says. Raises InputError before anything is downloaded, ArtifactError with
     everything that could not be had; then there is no directory.
     """
-    said = _said(inventory) if inventory else {}
-    source = Source(
-        mirror=said.get("artifacts_mirror", "") if mirror is None else mirror,
-        image_repository=said.get("image_repository", PUBLIC) if image_repository is None else image_repository,
-    )
     manifest = project_manifest()
-    versions = kubernetes or (said.get("kubernetes_version", manifest.supported_versions()[0]),)
-    contents = _contents(manifest, versions, architectures or (_own_architecture(),))
+    said = _said(inventory) if inventory else Said(manifest.supported_versions()[0])
+    source = Source(
+        mirror=said.mirror if mirror is None else mirror,
+        image_repository=said.image_repository if image_repository is None else image_repository,
+    )
+    runtimes = container_runtimes or (said.container_runtime,)
+    contents = _contents(manifest, kubernetes or (said.kubernetes,), architectures or (_own_architecture(),), runtimes)
     try:
         bundle = create_bundle(directory, contents, source, progress)
     except OSError as error:
@@ -70,17 +73,30 @@ def check(directory: Path) -> Result:
     return _result(bundle, problems, verdict)
 
 
-def _said(inventory: Path) -> Mapping[str, str]:
-    """What an inventory says about artifacts. The bundle that it names need not be there: it is being made."""
+@dataclass(frozen=True)
+class Said:
+    """What an inventory says about artifacts; without one, what kprov's defaults are."""
+
+    kubernetes: str
+    mirror: str = ""
+    image_repository: str = PUBLIC
+    container_runtime: str = "containerd"
+
+
+def _said(inventory: Path) -> Said:
+    """The bundle that the inventory names need not be there: it is being made."""
     from kprov.spec.load import load
 
     variables = load(inventory, unset={"artifacts_bundle"}).spec.hosts[0].variables
-    return {name: str(variables[name]) for name in ("kubernetes_version", "artifacts_mirror", "image_repository")}
+    names = ("kubernetes_version", "artifacts_mirror", "image_repository", "container_runtime")
+    return Said(*(str(variables[name]) for name in names))
 
 
-def _contents(manifest: Manifest, versions: Sequence[str], architectures: Sequence[str]) -> Wanted:
+def _contents(
+    manifest: Manifest, versions: Sequence[str], architectures: Sequence[str], runtimes: Sequence[str]
+) -> Wanted:
     try:
-        return wanted(manifest, versions, architectures)
+        return wanted(manifest, versions, architectures, runtimes)
     except ArtifactError as error:
         raise InputError(error.message, hint=error.hint) from error
 

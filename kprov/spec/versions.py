@@ -1,7 +1,7 @@
 """Which Kubernetes versions there are: the releases of the artifact manifest, or of the bundle that is used.
 
 `kprov.artifacts.manifest` reads whole manifests and sits above this package (imports go one way), so only the names
-of the releases are read here.
+of releases and files are read here.
 """
 
 from __future__ import annotations
@@ -25,6 +25,15 @@ def supported_versions(bundle: Path | None = None) -> tuple[str, ...]:
         return _sorted(json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))["releases"])
     except (OSError, ValueError, KeyError, TypeError):
         return ()
+
+
+def file_names(bundle: Path) -> frozenset[str]:
+    """Names of the files in a bundle ("kubelet", "cri-dockerd"). Empty if the manifest cannot be read."""
+    try:
+        files = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))["files"]
+        return frozenset(str(entry["name"]) for entry in files)
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def matches(wanted: str, version: str) -> bool:

@@ -175,6 +175,35 @@ def _json(archive: tarfile.TarFile, digest: str) -> dict[str, Any]:
     return json.load(file)
 
 
+def test_inventory_of_docker_gets_cri_dockerd_and_neither_containerd_nor_runc(world: World) -> None:
+    versions = {"containerd": "2.0.0", "runc": "1.0.0", "cri-dockerd": "0.3.0"}
+    for name, version in versions.items():
+        sha256 = world.publisher.add(f"/dl.example/{name}.tgz", name.encode() * 1000)
+        url = f"https://dl.example/{name}.tgz"
+        world.manifest["files"] += [{"name": name, "version": version, "arch": "amd64", "url": url, "sha256": sha256}]
+    world.manifest["releases"][VERSION] |= versions
+    hosts = "[kube_control_plane]\ncp1 ansible_host=192.0.2.1\n[kube_node]\nw1 ansible_host=192.0.2.2\n"
+    settings = {
+        "container_runtime": "docker",
+        "artifacts_mirror": world.publisher.url,
+        "image_repository": f"{world.registry.address}/k8s",
+    }
+    lines = [f"{name}={value}" for name, value in settings.items()]
+    (world.home / "inventory.ini").write_text("\n".join([hosts, "[all:vars]", *lines, ""]))
+    bundle = world.out / "docker"
+    given = ["-i", str(world.home / "inventory.ini"), "--kubernetes", VERSION, "--arch", "amd64"]
+    done = world.kprov("bundle", "create", str(bundle), *given)
+    assert done.exit_code == 0, done.stderr
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    assert {entry["name"] for entry in manifest["files"]} == {"kubeadm", "kubelet", "kubectl", "cri-dockerd"}
+    assert manifest["releases"] == {VERSION: {"kubernetes": VERSION, "cri-dockerd": "0.3.0"}}
+    assert world.check(bundle).exit_code == 0
+
+    both = ["--container-runtime", "containerd", "--container-runtime", "docker"]
+    done = world.kprov("bundle", "create", f"{bundle}2", *given, *both)
+    assert (done.exit_code, done.data["files"]) == (0, 6)
+
+
 def test_second_run_downloads_no_file_and_no_layer(world: World) -> None:
     first = world.made("first")
     world.publisher.requests.clear()

@@ -49,6 +49,7 @@ CHECKS: tuple[Check, ...] = (
     endpoints.control_plane_endpoint,
     endpoints.api_server_port,
     artifacts.artifacts_bundle,
+    artifacts.bundle_has_runtime,
     artifacts.artifacts_mirror,
     artifacts.image_repository,
     kubernetes.durations,

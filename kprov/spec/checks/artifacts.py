@@ -8,9 +8,12 @@ from urllib.parse import urlsplit
 
 from kprov.spec.draft import Draft
 from kprov.spec.report import Report
-from kprov.spec.versions import supported_versions
+from kprov.spec.versions import file_names, supported_versions
 
 REPOSITORY = re.compile(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$")
+# container_runtime -> the file without which its nodes cannot be installed (all of them: RUNTIME_COMPONENTS in
+# kprov.artifacts.manifest, which sits above this package).
+RUNTIME_FILE = {"containerd": "containerd", "docker": "cri-dockerd"}
 
 
 def artifacts_bundle(draft: Draft, report: Report) -> None:
@@ -29,6 +32,22 @@ def artifacts_bundle(draft: Draft, report: Report) -> None:
                 host=host.name,
                 variable="artifacts_mirror",
                 hint="delete one of them",
+            )
+
+
+def bundle_has_runtime(draft: Draft, report: Report) -> None:
+    """The bundle was made for a runtime that the host asks for."""
+    for host in draft.hosts:
+        bundle, runtime = host.text("artifacts_bundle"), host.text("container_runtime")
+        names = file_names(Path(bundle)) if bundle else frozenset()
+        needed = RUNTIME_FILE.get(runtime or "")
+        if names and needed and needed not in names:
+            report.error(
+                "bundle",
+                f"artifacts_bundle {bundle} has no {needed}, which container_runtime {runtime} needs",
+                host=host.name,
+                variable="container_runtime",
+                hint="make it again: kprov bundle create NEW -i INVENTORY takes the runtime from there",
             )
 
 

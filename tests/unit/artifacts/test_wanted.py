@@ -47,3 +47,16 @@ def test_release_without_files_for_an_architecture_is_an_error() -> None:
     only_amd64: Manifest = parse(document, "test")
     with pytest.raises(ArtifactError, match="for arm64"):
         wanted(only_amd64, ["1.36"], ["amd64", "arm64"])
+
+
+def test_a_bundle_has_what_its_runtimes_need_and_names_nothing_else() -> None:
+    def components(*runtimes: str) -> set[str]:
+        (release,) = wanted(project_manifest(), ["1.36"], ["amd64"], runtimes).releases.values()
+        return set(release)
+
+    def files(*runtimes: str) -> set[str]:
+        return {entry.name for entry in wanted(project_manifest(), ["1.36"], ["amd64"], runtimes).files}
+
+    assert components("docker") - components("containerd") == files("docker") - files("containerd") == {"cri-dockerd"}
+    assert files("containerd") - files("docker") == {"containerd", "runc"}
+    assert files("docker", "containerd") == files("docker") | files("containerd")

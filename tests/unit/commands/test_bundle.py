@@ -126,6 +126,20 @@ def test_options_go_before_the_inventory(asked: list[tuple[Wanted, Source]], tmp
     assert source == Source("http://n.example", "s.example")
 
 
+def test_inventory_says_which_runtime_the_nodes_have(asked: list[tuple[Wanted, Source]], tmp_path: Path) -> None:
+    def names() -> set[str]:
+        return {entry.name for entry in asked[-1][0].files}
+
+    create(inventory=inventory(tmp_path, "container_runtime=docker"), architectures=["amd64"])
+    assert "cri-dockerd" in names()
+    assert "runc" not in names()
+    assert "runc" not in names()
+    create(inventory=inventory(tmp_path), architectures=["amd64"])
+    assert "cri-dockerd" not in names()
+    create(inventory=inventory(tmp_path), architectures=["amd64"], container_runtimes=["docker", "containerd"])
+    assert {"cri-dockerd", "runc"} <= names()
+
+
 def test_the_bundle_that_the_inventory_names_need_not_be_there(
     asked: list[tuple[Wanted, Source]], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,16 @@ def test_a_bundle_must_be_one(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
     assert "names no release" in only_error(with_variable("artifacts_bundle", str(tmp_path))).message
     assert "absolute" in only_error(with_variable("artifacts_bundle", "bundle")).message
+
+
+def test_bundle_was_made_for_the_runtime_of_the_host(tmp_path: Path) -> None:
+    manifest = {"releases": {"1.36.3": {}}, "files": [{"name": "kubelet"}, {"name": "containerd"}]}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    hosts = machines("cp1", "node1", artifacts_bundle=str(tmp_path), container_runtime="docker")
+    problem = only_error(hosts)
+    assert problem.code == "bundle"
+    assert "has no cri-dockerd" in problem.message
+    assert codes(machines("cp1", "node1", artifacts_bundle=str(tmp_path))) == []
 
 
 def test_bundle_and_mirror_exclude_each_other(tmp_path: Path) -> None:
