@@ -1,5 +1,5 @@
-"""The typer application and its entry point. Commands live in cluster.py, reserve.py, bundle.py and lab.py beside this
-file.
+"""The typer application and its entry point. Commands live in cluster.py, certs.py, reserve.py, bundle.py and lab.py
+beside this file.
 
 The code of a command is imported when it runs, so that `kprov --help` stays quick.
 """
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from kprov.cli.bundle import bundle_app
+from kprov.cli.certs import certs_app
 from kprov.cli.cluster import cluster_commands
 from kprov.cli.lab import lab_app
 from kprov.cli.reserve import reserve
@@ -52,6 +53,7 @@ def kprov(
 for command in cluster_commands:
     app.command()(command)
 app.command()(reserve)
+app.add_typer(certs_app, name="certs")
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(lab_app, name="lab")
 

@@ -25,8 +25,8 @@ def finish(kind: str, output: Format, command: Callable[[], Result]) -> NoReturn
         err().print("interrupted")
         sys.exit(ExitCode.INTERRUPTED)
     except KprovError as error:
-        if output is Format.JSON:
-            _print_json(kind, {"error": error.message, "hint": error.hint}, error.problems, error.exit_code)
+        if output is not Format.TABLE:
+            _print(output, kind, {"error": error.message, "hint": error.hint}, error.problems, error.exit_code)
         print_error(err(), error)
         sys.exit(error.exit_code)
     except Exception as error:
@@ -35,14 +35,19 @@ def finish(kind: str, output: Format, command: Callable[[], Result]) -> NoReturn
         report_bug(err(), kind, error)
         sys.exit(ExitCode.BUG)
     print_problems(err(), result.problems)
-    if output is Format.JSON:
-        _print_json(kind, result.data, result.problems, result.exit_code)
+    if output is not Format.TABLE:
+        _print(output, kind, result.data, result.problems, result.exit_code)
     else:
         result.render(out())
     sys.exit(result.exit_code)
 
 
-def _print_json(kind: str, data: dict[str, Any], problems: Sequence[Problem], exit_code: ExitCode) -> None:
+def _print(output: Format, kind: str, data: dict[str, Any], problems: Sequence[Problem], exit_code: ExitCode) -> None:
     from kprov.ui.result import envelope
 
-    sys.stdout.write(json.dumps(envelope(kind, data, problems, exit_code), indent=1, default=str) + "\n")
+    text = json.dumps(envelope(kind, data, problems, exit_code), indent=1, default=str) + "\n"
+    if output is Format.YAML:
+        import yaml
+
+        text = yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True)
+    sys.stdout.write(text)

@@ -17,6 +17,7 @@ class Format(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    YAML = "yaml"
 
 
 Inventory = Annotated[
@@ -26,7 +27,7 @@ Inventory = Annotated[
     ),
 ]
 InventoryOption = Annotated[Path | None, typer.Option("-i", "--inventory", help="The same as the argument.")]
-Output = Annotated[Format, typer.Option("-o", "--output", help="Print the result as a table or as JSON.")]
+Output = Annotated[Format, typer.Option("-o", "--output", help="Print the result as a table, as JSON or as YAML.")]
 AcceptNewHostKeys = Annotated[
     bool,
     typer.Option(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from kprov.lint.node.kubelet import flag
 from kprov.remote.node import commands, kernel, network, read
+from kprov.remote.node.processes import flag
 
 # The kubelet's default, and systemd-resolved's real file, which kubeadm writes into the kubelet's configuration.
 RESOLV_CONF = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")

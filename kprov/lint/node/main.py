@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from kprov.lint.node import kernel, kubelet, machine, runtime
-from kprov.remote.node import capacity
+from kprov.lint.node import kernel, machine, runtime
+from kprov.remote.node import capacity, kubelet
 
 
 def collect(question: dict[str, Any]) -> dict[str, Any]:

@@ -67,10 +67,9 @@ def _has_address(name: str) -> bool:
 def listeners(ports: list[int]) -> list[dict[str, Any]]:
     """TCP sockets that listen on one of the ports, with the process that has them open."""
     found = {}  # inode of the socket: where it listens
-    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for address, port, inode in _listening(path):
-            if port in ports:
-                found[f"socket:[{inode}]"] = (port, address)
+    for address, port, inode in listening():
+        if port in ports:
+            found[f"socket:[{inode}]"] = (port, address)
     owners = _owners(set(found))
     result = []
     for inode, (port, address) in found.items():
@@ -80,8 +79,14 @@ def listeners(ports: list[int]) -> list[dict[str, Any]]:
     return sorted(result, key=lambda item: (item["port"], item["address"]))
 
 
+def listening() -> Iterator[tuple[str, int, str]]:
+    """Address, port and inode of every TCP socket that listens."""
+    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+        yield from _listening(path)
+
+
 def _listening(path: str) -> Iterator[tuple[str, int, str]]:
-    """Address, port and inode of the listening sockets in /proc/net/tcp or tcp6. The kernel lists them first."""
+    """Those in /proc/net/tcp or tcp6. The kernel lists them first."""
     try:
         file = open(read.real(path), encoding="ascii")  # noqa: SIM115, PTH123
     except OSError:

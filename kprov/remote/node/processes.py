@@ -1,4 +1,4 @@
-"""What runs: the program that keeps the clock, and how much of the kernel's limits all programs together use."""
+"""What runs: processes, the program that keeps the clock, how much of the kernel's limits all programs use."""
 
 from __future__ import annotations
 
@@ -28,6 +28,39 @@ def usage() -> dict[str, dict[str, Any]]:
         "open_files": {"used": int(allocated), "limit": int(files)},
         "processes": {"used": int(threads), "limit": int(read.text("/proc/sys/kernel/pid_max"))},
     }
+
+
+def running(program: str) -> list[int]:
+    """Processes of a program, by the file name that they were started with, oldest first."""
+    return [int(pid) for pid in sorted(_pids(), key=int) if _program(pid) == program]
+
+
+def arguments(pid: int) -> list[str]:
+    """What a process was started with, without its name; empty if it is gone."""
+    return read.text_or(f"/proc/{pid}/cmdline").split("\0")[1:-1]
+
+
+def started(pid: int) -> float | None:
+    """When a process was, in seconds since the epoch; None if it is gone.
+
+    proc(5): field 22 of stat counts clock ticks since boot; the name before it may hold spaces and brackets.
+    """
+    fields = read.text_or(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    boot = [line.split()[1] for line in read.text_or("/proc/stat").splitlines() if line.startswith("btime ")]
+    if len(fields) < 20 or not boot:
+        return None
+    return int(boot[0]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def flag(args: list[str], name: str) -> str | None:
+    """Value of --name=VALUE or --name VALUE, the last one; None if it is not there."""
+    found = None
+    for position, word in enumerate(args):
+        if word.startswith(f"--{name}="):
+            found = word.partition("=")[2]
+        elif word == f"--{name}" and position + 1 < len(args):
+            found = args[position + 1]
+    return found
 
 
 def _inotify() -> dict[str, Any]:
@@ -62,3 +95,7 @@ def _pids() -> list[str]:
 
 def _name(pid: str) -> str:
     return read.text_or(f"/proc/{pid}/comm").strip()
+
+
+def _program(pid: str) -> str:
+    return read.text_or(f"/proc/{pid}/cmdline").partition("\0")[0].rpartition("/")[2]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from kprov.lint.node import configz, kernel, kubelet, machine, runtime
-from kprov.remote.node import commands, docker, read
+from kprov.lint.node import configz, kernel, machine, runtime
+from kprov.remote.node import commands, docker, kubelet, read
 from kprov.remote.program import KPROV, program
 
 

@@ -1,0 +1,194 @@
+"""What a node answered -> items. Pure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kprov.certs import known
+from kprov.certs.certificate import Certificate, from_der, from_pem
+from kprov.certs.item import Item, Key, Machine, Renewer, Served, Unread
+from kprov.lint import written
+from kprov.lint.record import Config
+from kprov.remote.node.processes import flag
+
+
+@dataclass
+class Found:
+    """Items of one host, and what it could not read. endpoints: certificates that answered on each endpoint."""
+
+    machine: Machine
+    items: list[Item] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    endpoints: list[tuple[str, Certificate]] = field(default_factory=list)
+
+
+def found(host: str, answer: Mapping[str, Any], skew: float = 0.0) -> Found:
+    """answer: of kprov.certs.node.main; skew: seconds the host's clock is wrong."""
+    return _Reader(host, answer, skew).read()
+
+
+class _Reader:
+    def __init__(self, host: str, answer: Mapping[str, Any], skew: float) -> None:
+        self.host = host
+        self.answer = answer
+        self.components = answer["components"]
+        self.names = known.name_files({name: about["args"] for name, about in self.components.items()})
+        self.files = {file["path"]: file for file in answer["files"]}
+        config, _, damaged = written.kubelet(self.components.get("kubelet", {}).get("files", ()))
+        self.kubelet = config or Config({})
+        account = answer["service_account"]
+        self.found = Found(
+            Machine(
+                host=host,
+                control_plane="kube-apiserver" in self.components,
+                skew=skew,
+                service_account=account["sha256"] if account else None,
+                service_account_changed=account["public"]["changed"] if account else None,
+                private_keys=(_key(account["private"]),) if account and account["private"] else (),
+            )
+        )
+        self.found.unread += [Unread(host, path, why) for path, why in damaged.items()]
+
+    def read(self) -> Found:
+        self.found.unread += [Unread(self.host, *error.partition(": ")[::2]) for error in self.answer["errors"]]
+        self._name_kubelet_files()
+        served = self._served()
+        for path, file in self.files.items():
+            self._attempt(path, file["error"], self._file, file, served)
+        for entry in self.answer["kubeconfigs"]:
+            self._attempt(entry["path"], entry["error"], self._kubeconfig, entry)
+        self.found.items.sort(key=lambda item: known.ORDER.get(item.name, len(known.ORDER)))
+        return self.found
+
+    def _attempt(self, what: str, error: str | None, items: Callable[..., Iterator[Item]], *args: Any) -> None:
+        try:
+            if error:
+                raise ValueError(error)
+            self.found.items += items(*args)
+        except ValueError as why:
+            self.found.unread.append(Unread(self.host, what, str(why)))
+
+    def _served(self) -> dict[str, list[Served]]:
+        """Name of the item to what its sockets answered. Those of a process' own making are items by themselves."""
+        served: dict[str, list[Served]] = {}
+        for socket in self.answer["sockets"]:
+            where = _where(socket)
+            component = socket["component"]
+            if socket["error"]:
+                self.found.unread.append(Unread(self.host, f"{component} at {where}", socket["error"]))
+                continue
+            certificate = from_der(base64.b64decode(socket["der"]))
+            if component == "endpoint":
+                self.found.endpoints.append((where, certificate))
+            elif component in known.SERVES:
+                served.setdefault(known.SERVES[component], []).append(Served(where, certificate))
+            elif not self._configured(component):
+                self.found.items.append(Item(self.host, component, "served", where, certificate, Renewer.RESTART))
+        return served
+
+    def _configured(self, component: str) -> bool:
+        """Whether a controller manager or scheduler was given a serving certificate of its own."""
+        return flag(self.components[component]["args"], "tls-cert-file") is not None
+
+    def _file(self, file: Mapping[str, Any], served: Mapping[str, list[Served]]) -> Iterator[Item]:
+        path = file["path"]
+        name = self.names.get(path, "")
+        certificates = from_pem(file["pem"])
+        authority = known.BY_NAME[name].authority if name in known.BY_NAME else _SIGNED_BY.get(name)
+        answered = tuple(served.get(name, ()))
+        for position, certificate in enumerate(certificates):
+            chain = position > 0 and not certificate.is_ca
+            if chain or (position > 0 and name not in _AUTHORITIES):
+                continue  # intermediate authorities after a leaf
+            yield Item(
+                host=self.host,
+                name=name or path.rpartition("/")[2],
+                kind="ca" if certificate.is_ca else "certificate",
+                place=path,
+                certificate=certificate,
+                renewer=self._renewer(name, path),
+                authority=authority,
+                key=_key(file["key"]) if file["key"] and position == 0 else None,
+                served=answered,
+                served_equal=all(one.certificate == certificate for one in answered) if answered else None,
+                changed=file["changed"],
+            )
+
+    def _renewer(self, name: str, path: str) -> Renewer:
+        if name in known.KUBEADM:
+            return Renewer.KUBEADM if self._signs(known.BY_NAME[name].authority) else Renewer.EXTERNAL
+        if name == "kubelet-client":
+            return Renewer.KUBELET if self.kubelet.get("rotateCertificates") else Renewer.NOBODY
+        if name == "kubelet-server" and path == known.KUBELET_SERVER[0]:
+            return Renewer.KUBELET
+        return Renewer.NOBODY
+
+    def _signs(self, authority: str | None) -> bool:
+        """Whether an authority's key is on this node."""
+        files = (self.files[path] for path, name in self.names.items() if name == authority and path in self.files)
+        return any(file["key"] for file in files)
+
+    def _name_kubelet_files(self) -> None:
+        """The serving certificate: a configured one, else one from the cluster, else one of the kubelet's own."""
+        configured = self.kubelet.get("tlsCertFile")
+        wanted = [str(configured)] if configured else list(known.KUBELET_SERVER)
+        path = next((path for path in wanted if path in self.files), None)
+        if path:
+            self.names[path] = "kubelet-server"
+        for other in known.KUBELET_SERVER:
+            if other != path:
+                self.files.pop(other, None)  # a leftover that nobody reads
+
+    def _kubeconfig(self, entry: Mapping[str, Any]) -> Iterator[Item]:
+        if not entry["pem"] or entry["follows"] in self.files:
+            return  # a token, or a certificate that is an item already
+        path = entry["path"]
+        directory, _, file = path.rpartition("/")
+        name = file if directory == known.KUBERNETES else path
+        certificate = from_pem(entry["pem"])[0]
+        started = self._reader_started(path)
+        yield Item(
+            host=self.host,
+            name=name,
+            kind="kubeconfig",
+            place=path,
+            certificate=certificate,
+            renewer=self._kubeconfig_renewer(name, certificate),
+            authority="ca",
+            authorities=from_pem(entry["authority"]) if entry["authority"] else (),
+            key=Key(path, int(entry["mode"], 8), entry["key"]["problem"]),
+            # To the second: proc(5) knows no better when a process was started.
+            served_equal=None if started is None else started + 1 >= entry["changed"],
+            changed=entry["changed"],
+            started=started,
+        )
+
+    def _kubeconfig_renewer(self, name: str, certificate: Certificate) -> Renewer:
+        if name in known.KUBEADM_KUBECONFIGS:
+            return Renewer.KUBEADM if self._signs("ca") else Renewer.EXTERNAL
+        admin = next((item for item in self.found.items if item.name == "admin.conf"), None)
+        return Renewer.COPY if admin and admin.certificate == certificate else Renewer.NOBODY
+
+    def _reader_started(self, path: str) -> float | None:
+        for component in known.READ_AT_START:
+            about = self.components.get(component)
+            if about and flag(about["args"], "kubeconfig") == path:
+                started: float | None = about["started"]
+                return started
+        return None
+
+
+_AUTHORITIES = frozenset(known.name for known in known.KNOWN if known.authority is None)
+_SIGNED_BY = {"kubelet-client": "ca"}
+
+
+def _key(key: Mapping[str, Any]) -> Key:
+    return Key(key["path"], int(key["mode"], 8), key.get("problem"))
+
+
+def _where(socket: Mapping[str, Any]) -> str:
+    address = socket["address"]
+    return f"[{address}]:{socket['port']}" if ":" in address else f"{address}:{socket['port']}"

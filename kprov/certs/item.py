@@ -1,0 +1,119 @@
+"""One thing in a cluster that expires, and all that is known about all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from kprov.certs.certificate import Certificate
+
+
+class Renewer(StrEnum):
+    """Who replaces a certificate before it ends."""
+
+    KUBEADM = "kubeadm"  # `kprov certs renew`, `kubeadm certs renew`, an upgrade
+    KUBELET = "kubelet"  # by itself, while it can reach the API server
+    EXTERNAL = "external CA"  # the CA's key is not on the node
+    COPY = "copy of admin.conf"
+    RESTART = "restart"  # its process makes a new one when it starts
+    NOBODY = "nobody"
+
+
+Kind = Literal["ca", "certificate", "kubeconfig", "served", "bundle"]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A private key on a node. problem: why it does not belong to its certificate."""
+
+    path: str
+    mode: int
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a socket answered with. where: ADDRESS:PORT."""
+
+    where: str
+    certificate: Certificate
+
+
+@dataclass(frozen=True)
+class Item:
+    """host: "" for what belongs to the cluster. name: kubeadm's where kubeadm has one. place: path, address or object.
+
+    authority: name of the item that signed it. authorities: those that it makes its user trust (a kubeconfig's).
+    served_equal: whether what is in use is what is on disk; None where that cannot be seen from outside. changed: when
+    the file was, in seconds since the epoch; started: when the process was that reads it only at its start.
+    """
+
+    host: str
+    name: str
+    kind: Kind
+    place: str
+    certificate: Certificate
+    renewer: Renewer
+    authority: str | None = None
+    authorities: tuple[Certificate, ...] = ()
+    key: Key | None = None
+    served: tuple[Served, ...] = ()
+    served_equal: bool | None = None
+    changed: float | None = None
+    started: float | None = None
+
+    def left(self, now: datetime) -> float:
+        """Seconds until it ends; negative after that."""
+        return (self.certificate.not_after - now).total_seconds()
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who leads; age: seconds since it last said so."""
+
+    component: str
+    holder: str
+    age: float
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a host said that is no item. skew: seconds its clock is wrong. service_account: digest of the public key."""
+
+    host: str
+    control_plane: bool
+    skew: float = 0.0
+    service_account: str | None = None
+    service_account_changed: float | None = None
+    private_keys: tuple[Key, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unread:
+    """What could not be read, so that nothing can be said about it."""
+
+    host: str
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Everything that expires, at one time. bundles: CA bundles in the API, by object."""
+
+    now: datetime
+    items: tuple[Item, ...]
+    machines: tuple[Machine, ...] = ()
+    leases: tuple[Lease, ...] = ()
+    unread: tuple[Unread, ...] = ()
+
+    def named(self, host: str, name: str | None) -> Item | None:
+        """The item of that name on a host."""
+        return next((item for item in self.items if item.host == host and item.name == name), None)
+
+    def all_named(self, name: str) -> Iterable[Item]:
+        """The items of that name, of all hosts."""
+        return (item for item in self.items if item.name == name)

@@ -1,0 +1,85 @@
+"""Which file is which certificate: kubeadm's names, found by the flags of what runs, else by kubeadm's paths.
+
+Source: kubeadm's cmd/kubeadm/app/phases/certs/certlist.go and its constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Known:
+    """authority: name of the certificate that signs it; None for the authorities themselves.
+
+    by: component and flag that name its file; path: kubeadm's, below its directory of certificates.
+    """
+
+    name: str
+    authority: str | None
+    by: tuple[tuple[str, str], ...]
+    path: str
+
+
+API, ETCD, MANAGER = "kube-apiserver", "etcd", "kube-controller-manager"
+
+# Leaves first: a flag that names an authority may name a leaf's file where somebody built their own.
+KNOWN: Sequence[Known] = (
+    Known("apiserver", "ca", ((API, "tls-cert-file"),), "apiserver.crt"),
+    Known("apiserver-kubelet-client", "ca", ((API, "kubelet-client-certificate"),), "apiserver-kubelet-client.crt"),
+    Known("apiserver-etcd-client", "etcd-ca", ((API, "etcd-certfile"),), "apiserver-etcd-client.crt"),
+    Known("front-proxy-client", "front-proxy-ca", ((API, "proxy-client-cert-file"),), "front-proxy-client.crt"),
+    Known("etcd-server", "etcd-ca", ((ETCD, "cert-file"),), "etcd/server.crt"),
+    Known("etcd-peer", "etcd-ca", ((ETCD, "peer-cert-file"),), "etcd/peer.crt"),
+    Known("etcd-healthcheck-client", "etcd-ca", (), "etcd/healthcheck-client.crt"),
+    Known("ca", None, ((API, "client-ca-file"), (MANAGER, "cluster-signing-cert-file")), "ca.crt"),
+    Known("etcd-ca", None, ((ETCD, "trusted-ca-file"), (API, "etcd-cafile")), "etcd/ca.crt"),
+    Known("front-proxy-ca", None, ((API, "requestheader-client-ca-file"),), "front-proxy-ca.crt"),
+)
+BY_NAME: Mapping[str, Known] = {known.name: known for known in KNOWN}
+
+# In which items are shown: whatever has no place here comes last.
+ORDER: Mapping[str, int] = {
+    name: place
+    for place, name in enumerate(
+        [
+            *(known.name for known in KNOWN if known.authority),
+            *("admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf", "kubelet.conf"),
+            *("kubelet-client", "kubelet-server", "kube-controller-manager", "kube-scheduler"),
+            *(known.name for known in KNOWN if not known.authority),
+        ]
+    )
+}
+
+DIRECTORY = "/etc/kubernetes/pki"
+KUBERNETES = "/etc/kubernetes"
+KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+KUBELET_SERVER = ("/var/lib/kubelet/pki/kubelet-server-current.pem", "/var/lib/kubelet/pki/kubelet.crt")
+
+# What kubeadm renews. super-admin.conf is only where `kubeadm init` ran.
+KUBEADM_KUBECONFIGS = ("admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf")
+KUBEADM = frozenset({*KUBEADM_KUBECONFIGS, *(known.name for known in KNOWN if known.authority)})
+
+# Component to the kubeconfig that it reads once, when it starts (measured: no restart, no new certificate).
+READ_AT_START = {MANAGER: "controller-manager.conf", "kube-scheduler": "scheduler.conf"}
+
+# Component of a socket to the certificate that it serves.
+SERVES = {API: "apiserver", ETCD: "etcd-server", "etcd-peer": "etcd-peer", "kubelet": "kubelet-server"}
+
+
+def name_files(args: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Path to the certificate's name. args: of each component, as --flag=value."""
+    found: dict[str, str] = {}
+    for known in KNOWN:
+        for component, flag in known.by:
+            prefix = f"--{flag}="
+            paths = [word.removeprefix(prefix) for word in args.get(component, ()) if word.startswith(prefix)]
+            if paths:
+                found.setdefault(paths[-1], known.name)
+    taken = {*found.values()}
+    for known in KNOWN:
+        if known.name not in taken:
+            found.setdefault(f"{DIRECTORY}/{known.path}", known.name)
+    found[KUBELET_CLIENT] = "kubelet-client"
+    return found

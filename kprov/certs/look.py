@@ -1,0 +1,137 @@
+"""Asks every host at once for what it has, and makes one inventory of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kprov.certs.answer import Found, found
+from kprov.certs.certificate import Certificate, from_pem
+from kprov.certs.item import Inventory, Item, Lease, Renewer, Served, Unread
+from kprov.errors import ConnectError
+from kprov.phases.inputs import api_endpoint
+from kprov.remote.probe import clock_skew, find_python, read_answer
+from kprov.remote.program import program
+from kprov.remote.state import Unreachable
+from kprov.spec.cluster import ClusterSpec, Host
+from kprov.verify.shell import Shell
+
+PACKAGE = "kprov.certs.node"
+HOSTS_AT_ONCE = 50
+SECONDS = 30.0  # for one host, connecting included
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a host said. document: of kprov.certs.node.main; skew: seconds that its clock is wrong."""
+
+    document: dict[str, Any]
+    skew: float = 0.0
+
+
+def look(spec: ClusterSpec, hosts: Sequence[Host], shell: Shell) -> Inventory:
+    """One SSH exec per host. Hosts that do not answer are `unread`, never an exception."""
+    endpoint = api_endpoint(spec)
+    planes = spec.group("kube_control_plane")
+
+    def ask(host: Host) -> Answer | Unread:
+        # Each control plane asks the endpoint, as often as there are API servers that might answer.
+        asks = host in planes and endpoint != f"{host.ip}:{host.variables['api_server_port']}"
+        question = {"address": host.ip, "endpoints": [endpoint] if asks else [], "tries": len(planes)}
+        return _ask(host, shell, question)
+
+    with ThreadPoolExecutor(max_workers=HOSTS_AT_ONCE, thread_name_prefix="certs") as pool:
+        answers = dict(zip((host.name for host in hosts), pool.map(ask, hosts), strict=True))
+    return inventory(answers, datetime.now(UTC))
+
+
+def look_here(name: str, address: str) -> Inventory:
+    """The same on this machine, without SSH and inventory. name: what to call it."""
+    from kprov.certs.node.main import collect
+
+    question = {"address": address, "endpoints": [], "tries": 0}
+    return inventory({name: Answer(collect(question))}, datetime.now(UTC))
+
+
+def inventory(answers: dict[str, Answer | Unread], now: datetime) -> Inventory:
+    """Answers by host -> everything that expires. Pure."""
+    unread = [answer for answer in answers.values() if isinstance(answer, Unread)]
+    read = {host: answer for host, answer in answers.items() if isinstance(answer, Answer)}
+    all_found = [found(host, answer.document, answer.skew) for host, answer in read.items()]
+    items = [item for one in all_found for item in one.items]
+    unread += [problem for one in all_found for problem in one.unread]
+    items += _endpoints(all_found, items)
+    api = _api(answer.document["api"] for answer in read.values())
+    if api is None:
+        leases: tuple[Lease, ...] = ()
+        unread += _api_errors(read)
+    else:
+        leases = tuple(_lease(name, lease, now) for name, lease in api["leases"].items())
+        items += _bundles(api["bundles"], unread)
+    return Inventory(now, tuple(items), tuple(one.machine for one in all_found), leases, tuple(unread))
+
+
+def _ask(host: Host, shell: Shell, question: dict[str, Any]) -> Answer | Unread:
+    try:
+        done = shell.run(host, find_python(host.connection.python), program(question, PACKAGE), timeout=SECONDS)
+    except ConnectError as error:
+        return Unread(host.name, "host", error.message)
+    answer = read_answer(host, done)
+    if isinstance(answer, Unreachable):
+        return Unread(host.name, "host", answer.message)
+    return Answer(answer[1], clock_skew(answer[0], done))
+
+
+def _endpoints(all_found: Iterable[Found], items: Sequence[Item]) -> list[Item]:
+    """Each certificate that answered on the cluster's endpoint; it is right when an API server has it on disk."""
+    on_disk = {item.certificate for item in items if item.name == "apiserver"}
+    answered: dict[tuple[str, Certificate], None] = {}
+    for one in all_found:
+        answered.update(dict.fromkeys(one.endpoints))
+    return [
+        Item(
+            host="",
+            name="endpoint",
+            kind="served",
+            place=where,
+            certificate=certificate,
+            renewer=Renewer.KUBEADM if certificate in on_disk else Renewer.NOBODY,
+            served=(Served(where, certificate),),
+            served_equal=certificate in on_disk,
+        )
+        for where, certificate in answered
+    ]
+
+
+def _api(answers: Iterable[dict[str, Any] | None]) -> dict[str, Any] | None:
+    """What the first API server said that answered."""
+    return next((answer for answer in answers if answer and not answer["error"]), None)
+
+
+def _api_errors(read: dict[str, Answer]) -> list[Unread]:
+    said = {host: answer.document["api"] for host, answer in read.items() if answer.document["api"]}
+    return [Unread(host, "leases and CA bundles in the API", api["error"]) for host, api in said.items()]
+
+
+def _lease(component: str, lease: dict[str, str], now: datetime) -> Lease:
+    renewed = datetime.fromisoformat(lease["renewed"])
+    return Lease(component, lease["holder"], (now - renewed).total_seconds())
+
+
+def _bundles(bundles: Iterable[dict[str, str]], unread: list[Unread]) -> list[Item]:
+    items = []
+    for bundle in bundles:
+        place = f"{bundle['kind']} {bundle['name']}"
+        try:
+            certificates = from_pem(bundle["pem"])
+        except ValueError as error:
+            unread.append(Unread("", place, str(error)))
+            continue
+        items += [
+            Item("", "caBundle", "bundle", place, certificate, Renewer.NOBODY, authorities=certificates)
+            for certificate in certificates
+        ]
+    return items

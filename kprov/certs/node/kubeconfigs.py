@@ -1,0 +1,93 @@
+"""kubeconfig files: whom they log in as, whom they trust. Keys and tokens are looked at, never handed on."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from typing import Any
+
+from kprov.certs.node import files, pem
+from kprov.remote.node import read
+
+KUBERNETES = "/etc/kubernetes"
+HOMES = "/home"
+
+
+def paths(named: list[str]) -> list[str]:
+    """kubeadm's, those that flags name, and root's and the users' own."""
+    system = [f"{KUBERNETES}/{name}" for name in read.names(KUBERNETES) if name.endswith(".conf")]
+    homes = ["/root", *(f"{HOMES}/{name}" for name in read.names(HOMES))]
+    found = dict.fromkeys([*named, *system, *(f"{home}/.kube/config" for home in homes)])
+    return [path for path in found if read.exists(path)]
+
+
+def look(wanted: list[str]) -> list[dict[str, Any]]:
+    """One for each user in each file: path, mode, owner, changed, name, server, pem, authority (PEM), key, error.
+
+    Files that are no kubeconfigs are left out; a user with a token has no pem. key: None, or problem as in files.look.
+    """
+    return [found for path in wanted for found in _file(path)]
+
+
+def _file(path: str) -> list[dict[str, Any]]:
+    try:
+        text = read.text(path)
+        about = files.entry(path)
+    except OSError as error:
+        return [{"path": path, "error": error.strerror or str(error)}]
+    if not re.search(r"\bkind[\"']?:\s*[\"']?Config\b", text):
+        return []
+    clusters, users = _entries(text, "clusters"), _entries(text, "users")
+    servers = {_value(body, "server") for body in clusters.values()} - {""}
+    authority = "\n".join(_pem(body, "certificate-authority", path) for body in clusters.values())
+    found = []
+    for name, body in users.items():
+        certificate = _pem(body, "client-certificate", path)
+        key = _pem(body, "client-key", path)
+        found.append(
+            {
+                **about,
+                "name": name,
+                "server": next(iter(servers), None) if len(servers) == 1 else None,
+                "pem": pem.certificates(certificate),
+                "follows": _value(body, "client-certificate") or None,
+                "authority": pem.certificates(authority),
+                "key": {"problem": pem.key_problem(pem.certificates(certificate), key)} if certificate else None,
+                "error": None,
+            }
+        )
+    return found
+
+
+def _entries(text: str, section: str) -> dict[str, str]:
+    """Name to text of the entries of a list. kubectl and kubeadm write YAML in one shape; JSON is YAML, too."""
+    try:
+        document = json.loads(text)
+        return {str(entry["name"]): json.dumps(entry, indent=0) for entry in document.get(section) or ()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    body = re.search(rf"^{section}:[ \t]*\n((?:[ \t-].*\n?|\n)*)", text, re.MULTILINE)
+    if body is None:
+        return {}
+    first = re.search(r"^ *- ", body.group(1), re.MULTILINE)  # lists inside an entry are indented further
+    entries = re.split(f"^{first.group()}", body.group(1), flags=re.MULTILINE)[1:] if first else []
+    return {_value(entry, "name"): entry for entry in entries}
+
+
+def _value(body: str, name: str) -> str:
+    found = re.search(rf"^[\s\"']*{name}[\"']?:[ \t]*[\"']?([^\s\"',]+)", body, re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+def _pem(body: str, name: str, path: str) -> str:
+    """NAME-data in base64, or NAME with a path, relative to the kubeconfig's directory; empty if there is neither."""
+    data = _value(body, f"{name}-data")
+    if data:
+        try:
+            return base64.b64decode(data).decode(errors="replace")
+        except ValueError:
+            return ""
+    file = _value(body, name)
+    return read.text_or(os.path.join(os.path.dirname(path), file)) if file else ""  # noqa: PTH118, PTH120
