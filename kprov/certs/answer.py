@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kprov.certs import known
 from kprov.certs.certificate import Certificate, from_der, from_pem
 from kprov.certs.item import Item, Key, Machine, Renewer, Served, Unread
+from kprov.certs.node import known
 from kprov.lint import written
 from kprov.lint.record import Config
 from kprov.remote.node.processes import flag

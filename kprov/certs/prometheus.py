@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from kprov.certs.finding import Finding
 from kprov.certs.item import Inventory, Item
-
-Sample = tuple[Mapping[str, str], float]
+from kprov.certs.node import known
+from kprov.certs.node.exposition import gauge
 
 
 def metrics(cluster: str, inventory: Inventory, findings: Sequence[Finding]) -> str:
@@ -20,34 +20,18 @@ def metrics(cluster: str, inventory: Inventory, findings: Sequence[Finding]) -> 
         for severity in ("critical", "warning")
     ]
     whole = {"cluster": cluster}
-    families: list[tuple[str, str, Iterable[Sample]]] = [
+    ends = [(labels, item.certificate.not_after.timestamp()) for labels, item in labelled]
+    return "".join(
         (
-            "kprov_certificate_not_after_timestamp_seconds",
-            "When the certificate ends.",
-            [(labels, item.certificate.not_after.timestamp()) for labels, item in labelled],
-        ),
-        ("kprov_certificate_served_equal", "1: what is in use is what is on disk.", equal),
-        ("kprov_certs_findings", "What is wrong, by severity.", counts),
-        ("kprov_certs_unread", "What could not be read.", [(whole, float(len(inventory.unread)))]),
-        ("kprov_certs_check_timestamp_seconds", "When this was found.", [(whole, inventory.now.timestamp())]),
-    ]
-    return "".join(_family(*family) for family in families)
+            gauge(known.METRIC_NOT_AFTER, "When the certificate ends.", ends),
+            gauge("kprov_certificate_served_equal", "1: what is in use is what is on disk.", equal),
+            gauge(known.METRIC_FINDINGS, "What is wrong, by severity.", counts),
+            gauge(known.METRIC_UNREAD, "What could not be read.", [(whole, len(inventory.unread))]),
+            gauge(known.METRIC_CHECKED, "When this was found.", [(whole, inventory.now.timestamp())]),
+        )
+    )
 
 
 def _labels(cluster: str, item: Item) -> dict[str, str]:
     where = {"cluster": cluster, "host": item.host, "item": item.name, "place": item.place}
     return {**where, "serial": item.certificate.serial, "renewed_by": item.renewer.value}
-
-
-def _family(name: str, about: str, samples: Iterable[Sample]) -> str:
-    lines = [f"# HELP {name} {about}", f"# TYPE {name} gauge"]
-    lines += [f"{name}{{{_text(labels)}}} {value!r}" for labels, value in samples]
-    return "\n".join(lines) + "\n" if len(lines) > 2 else ""
-
-
-def _text(labels: Mapping[str, str]) -> str:
-    return ",".join(f'{key}="{_escaped(value)}"' for key, value in labels.items())
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kprov.certs.finding import Finding, Limits, about
 from kprov.certs.item import Inventory, Item, Renewer
-from kprov.certs.known import KNOWN
+from kprov.certs.node.known import KNOWN
 
 AUTHORITIES = tuple(known.name for known in KNOWN if known.authority is None)
 # While an authority is replaced, both are in its file.

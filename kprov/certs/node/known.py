@@ -67,6 +67,12 @@ READ_AT_START = {MANAGER: "controller-manager.conf", "kube-scheduler": "schedule
 # Component of a socket to the certificate that it serves.
 SERVES = {API: "apiserver", ETCD: "etcd-server", "etcd-peer": "etcd-peer", "kubelet": "kubelet-server"}
 
+# Metrics: `kprov certs check -o prometheus` and the nodes' own checks have the same names.
+METRIC_NOT_AFTER = "kprov_certificate_not_after_timestamp_seconds"
+METRIC_FINDINGS = "kprov_certs_findings"
+METRIC_UNREAD = "kprov_certs_unread"
+METRIC_CHECKED = "kprov_certs_check_timestamp_seconds"
+
 
 def name_files(args: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Path to the certificate's name. args: of each component, as --flag=value."""

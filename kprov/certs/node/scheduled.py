@@ -1,0 +1,136 @@
+"""What the timer runs on a node: look, judge, leave a heartbeat and metrics, tell the hook.
+
+certs-check               exit code 0: all is well or warnings, 3: something critical, 4: something could not be read
+certs-check --self-test   start the unit through systemd, wait for it, see that it left a heartbeat
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime, timezone
+from typing import Any
+
+from kprov.certs.node import known, verdict
+from kprov.certs.node.exposition import gauge
+from kprov.certs.node.main import collect
+from kprov.remote.node import read
+
+CONFIG = "/etc/kprov/certs-check.json"
+HEARTBEAT = "/var/lib/kprov/certs-check.json"
+UNIT = "kprov-certs-check.service"
+HOOK_TIMEOUT = 30.0  # seconds
+SELF_TEST_TIMEOUT = 90.0
+CRITICAL, UNREAD = 3, 4
+JOURNAL = {"critical": "<3>", "warning": "<4>"}  # sd-daemon(3)
+
+
+def main() -> int:
+    """Exit code of the program."""
+    return self_test() if "--self-test" in sys.argv[1:] else check()
+
+
+def check() -> int:
+    """Look and tell everybody."""
+    config = read.json_object(CONFIG)
+    if config is None:
+        sys.stderr.write(f"<3>{CONFIG} is missing or damaged; `kprov certs schedule` writes it\n")
+        return UNREAD
+    answer = collect({"address": config["address"], "endpoints": [], "tries": 0})
+    try:
+        certificates = verdict.seen(answer)
+    except ValueError as error:
+        certificates = []
+        answer["errors"].append(f"certificates: {error}")
+    findings = verdict.verdict(answer, certificates, time.time(), config["warn"], config["critical"])
+    not_read = verdict.unread(answer)
+    report = {
+        "schema": 1,
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),  # noqa: UP017
+        "cluster": config["cluster"],
+        "host": config["host"],
+        "worst": verdict.worst(findings),
+        "findings": [{"severity": severity, "message": message} for severity, message in findings],
+        "unread": not_read,
+    }
+    for severity, message in findings:
+        sys.stdout.write(f"{JOURNAL[severity]}{message}\n")
+    for message in not_read:
+        sys.stdout.write(f"<4>not read: {message}\n")
+    _write(HEARTBEAT, json.dumps(report, indent=1) + "\n", 0o600)
+    _metrics(config, report, certificates)
+    if report["worst"] != "ok" or not_read:
+        _tell(config["hook"], report)
+    sys.stdout.write(f"{len(certificates)} certificates, {report['worst']}\n")
+    return CRITICAL if report["worst"] == "critical" else UNREAD if not_read else 0
+
+
+def self_test() -> int:
+    """Whether the unit, as systemd runs it, does its work: 0, or 1 with the reason on standard output."""
+    before = _finished()
+    try:
+        subprocess.run(["systemctl", "start", UNIT], capture_output=True, timeout=SELF_TEST_TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        sys.stdout.write(f"systemctl start {UNIT}: {error}\n")
+        return 1
+    if _finished() == before:
+        shown = subprocess.run(["systemctl", "status", "--no-pager", UNIT], capture_output=True, text=True, check=False)
+        sys.stdout.write(f"{UNIT} ran, but left no heartbeat in {HEARTBEAT}:\n{shown.stdout}")
+        return 1
+    return 0
+
+
+def _finished() -> tuple[str | None, int]:
+    """Two runs may end in the same second: then the file is another one."""
+    report = read.json_object(HEARTBEAT)
+    return (report or {}).get("finished"), os.stat(HEARTBEAT).st_ino if report else 0  # noqa: PTH116
+
+
+def _metrics(config: dict[str, Any], report: dict[str, Any], certificates: list[verdict.Seen]) -> None:
+    """For the node exporter's textfile collector; its directory is not made here."""
+    path = config["textfile"]
+    if not path or not os.path.isdir(os.path.dirname(path)):  # noqa: PTH112, PTH120
+        return
+    whole = {"cluster": config["cluster"], "host": config["host"]}
+    ends = [({**whole, "item": one.name, "place": one.place}, one.ends) for one in certificates]
+    counts = [
+        ({**whole, "severity": severity}, sum(one["severity"] == severity for one in report["findings"]))
+        for severity in ("critical", "warning")
+    ]
+    text = gauge(known.METRIC_NOT_AFTER, "When the certificate ends.", ends)
+    text += gauge(known.METRIC_FINDINGS, "What is wrong, by severity.", counts)
+    text += gauge(known.METRIC_UNREAD, "What could not be read.", [(whole, len(report["unread"]))])
+    text += gauge(known.METRIC_CHECKED, "When this was found.", [(whole, time.time())])
+    _write(path, text, 0o644)
+
+
+def _tell(hook: list[str], report: dict[str, Any]) -> None:
+    """The operator's own command, with the report as JSON on its standard input. It may fail; the check has not."""
+    if not hook:
+        return
+    environment = {**os.environ, "KPROV_WORST": report["worst"]}
+    try:
+        subprocess.run(hook, input=json.dumps(report), text=True, timeout=HOOK_TIMEOUT, env=environment, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        sys.stdout.write(f"<4>hook {hook[0]}: {error}\n")
+
+
+def _write(path: str, text: str, mode: int) -> None:
+    """In one step: whoever reads it never sees half of it."""
+    directory = os.path.dirname(path)  # noqa: PTH120
+    os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
+    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".kprov-")
+    try:
+        os.fchmod(descriptor, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)  # noqa: PTH105
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)  # noqa: PTH108
+        raise
