@@ -20,6 +20,7 @@ from ansible.module_utils.kprov_paths import real
 LOGS = "/var/log/kprov"
 TAIL = 15
 TOKEN = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b")
+JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")  # of a service account or OpenID Connect
 
 
 class StepError(Exception):
@@ -49,10 +50,10 @@ class Runner:
             return self._run(command, deadline, log)
 
     def scrub(self, text: str) -> str:
-        """The text without secrets and without anything that looks like a bootstrap token."""
+        """The text without secrets and without anything that looks like a token."""
         for secret in self._secrets:
             text = text.replace(secret, "(secret)")
-        return TOKEN.sub("(token)", text)
+        return JWT.sub("(token)", TOKEN.sub("(token)", text))
 
     def _run(self, command: list[str], deadline: float, log) -> str:
         path = os.pathsep.join([self._bin_dir, "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"])

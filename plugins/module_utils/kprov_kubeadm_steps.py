@@ -26,6 +26,7 @@ WAIT_CONTROL_PLANE = "wait-control-plane"
 WAITS = (WAIT_KUBELET, WAIT_CONTROL_PLANE)
 # The step that has given the node its kubelet.conf when it is finished.
 IDENTITY = {"init": "kubeconfig all", "join": WAIT_KUBELET}
+COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 # Static pods that a step writes; a manifest that differs from what the step left makes it run again.
 STATIC_PODS = {
     "etcd local": ("etcd",),
@@ -86,6 +87,15 @@ class Steps:
         }
         self._save()
 
+    def put_back(self, records: dict[str, dict | None]) -> None:
+        """Record steps as they were recorded before, durably; None: it had not begun."""
+        for name, record in records.items():
+            if record is None:
+                self.steps.pop(name, None)
+            else:
+                self.steps[name] = record
+        self._save()
+
     def reconcile(self) -> None:
         """Forget what the node itself contradicts: a reset, a lost identity, a bootstrap that never happened."""
         there = os.path.exists(real(KUBELET_CONF))
@@ -121,7 +131,7 @@ class Steps:
     def _due(self, step: Step, sha256: str) -> bool:
         record = self.steps.get(step.name, {})
         if not record.get("finished"):
-            return step.first
+            return step.first or bool(record)  # begun and interrupted: it was due
         if not step.again:
             return False
         return record["config_sha256"] != sha256 or record.get("files", {}) != manifests(STATIC_PODS.get(step.name, ()))

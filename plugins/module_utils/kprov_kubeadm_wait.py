@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import re
 import ssl
-import subprocess
 import time
 import urllib.error
 import urllib.request
 
+from ansible.module_utils.kprov_kubeadm_containers import containers
 from ansible.module_utils.kprov_kubeadm_run import StepError
-from ansible.module_utils.kprov_kubeadm_steps import KUBELET_CONF, PKI, manifest_path
+from ansible.module_utils.kprov_kubeadm_steps import COMPONENTS, KUBELET_CONF, PKI, manifest_path
 from ansible.module_utils.kprov_paths import real
 
 POLL = 0.5
 KUBELET_HEALTH = "http://127.0.0.1:10248/healthz"
 KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
-COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
 def wait(what: str, deadline: float, check) -> None:
@@ -47,9 +45,12 @@ def kubelet_has_identity() -> str | None:
     return kubelet_healthy()
 
 
-def control_plane_healthy(address: str, port: int, crictl: list[str]) -> str | None:
-    """None when every static pod of this node runs with its current manifest and answers."""
-    return _static_pods_current(crictl) or _answers(address, port)
+def control_plane_healthy(address: str, port: int, crictl: list[str], known: dict[str, str]) -> str | None:
+    """None when every static pod of this node runs with its current manifest and answers.
+
+    known: component to a container that counts although its manifest is newer, because it was put back.
+    """
+    return _static_pods_current(crictl, known) or answers(address, port)
 
 
 def api_ready(address: str, port: int) -> str | None:
@@ -85,7 +86,8 @@ def node_registered(name: str) -> bool | None:
         return None
 
 
-def _answers(address: str, port: int) -> str | None:
+def answers(address: str, port: int) -> str | None:
+    """None when the API server, the controller manager and the scheduler of this node say that they are well."""
     urls = {"kube-apiserver": f"https://{address}:{port}/livez"}
     for component, default in (("kube-controller-manager", 10257), ("kube-scheduler", 10259)):
         host, secure_port = _listens(component, default)
@@ -106,22 +108,19 @@ def _listens(component: str, port: int) -> tuple[str, int]:
     return "127.0.0.1" if host in ("0.0.0.0", "::") else host, int(found_port.group(1)) if found_port else port
 
 
-def _static_pods_current(crictl: list[str]) -> str | None:
-    """None when each manifest has a running container that is not older than the manifest."""
+def _static_pods_current(crictl: list[str], known: dict[str, str]) -> str | None:
+    """None when each manifest has a running container that is not older than the manifest, or a known one."""
     try:
-        done = subprocess.run(
-            [*crictl, "ps", "--state", "running", "-o", "json"], capture_output=True, timeout=30, check=True
-        )
-        containers = json.loads(done.stdout)["containers"]
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
-        return f"crictl gives no list of containers: {error}"
+        running = containers(crictl, "--state", "running")
+    except StepError as error:
+        return str(error)
     for component in COMPONENTS:
         path = real(manifest_path(component))
         if not os.path.exists(path):
             continue
-        created = [int(c["createdAt"]) for c in containers if c["metadata"]["name"] == component]
         written = os.stat(path).st_mtime_ns
-        if not created or max(created) < written:
+        found = running.get(component)
+        if not found or (int(found["createdAt"]) < written and found["id"] != known.get(component)):
             at = datetime.datetime.fromtimestamp(written / 1e9, datetime.timezone.utc).strftime("%H:%M:%S UTC")
             return f"no container of {component} runs since its manifest was written at {at}; look at `crictl ps -a`"
     return None

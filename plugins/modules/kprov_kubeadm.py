@@ -11,6 +11,8 @@ description:
     after its half-written output is removed. Steps with C(again) run again when the configuration changed.
   - Joining needs credentials. Without C(secrets) a node that has not joined yet is left alone and C(needs_credentials)
     is true in the result; a node that has joined needs none.
+  - Static pods of a control plane that works are changed one component at a time. When one is not healthy on its new
+    manifest within C(health_deadline), all previous manifests are put back, and the module fails when they are healthy.
 options:
   phase: {description: Phase that owns the steps., type: str, required: true}
   command: {description: What the steps are phases of., type: str, choices: [init, join], required: true}
@@ -24,12 +26,16 @@ options:
   secrets: {description: "token, ca (PEM) and certificate_key.", type: dict}
   node: {description: "name, address and port (of the API server) of this node.", type: dict, required: true}
   names: {description: What the API server's certificate must be valid for., type: list, elements: str}
+  health_deadline:
+    description: Seconds that a component of a control plane that works may take to be healthy on a changed manifest.
+    type: int
+    default: 120
+  variables: {description: Component to the variable that sets its flags, for messages., type: dict, default: {}}
   bin_dir: {description: Where kubeadm is., type: path, required: true}
   runtime: {description: Socket of the container runtime., type: str, required: true}
 author: kprov
 """
 
-import base64
 import contextlib
 import json
 import os
@@ -38,9 +44,12 @@ import time
 from ansible.module_utils import kprov_fs
 from ansible.module_utils import kprov_kubeadm_wait as waits
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kprov_kubeadm_join import discovery, join_configuration
+from ansible.module_utils.kprov_kubeadm_rewrite import PART, ControlPlane, PutBack
 from ansible.module_utils.kprov_kubeadm_run import Runner, StepError, private_file
 from ansible.module_utils.kprov_kubeadm_steps import (
     ADMIN_CONF,
+    COMPONENTS,
     KUBELET_CONF,
     PKI,
     PREFLIGHT,
@@ -59,11 +68,11 @@ from ansible.module_utils.kprov_paths import STATE, real
 from ansible.module_utils.kprov_state import PhaseRecord, file_entry, make_state_directory
 from ansible.module_utils.kprov_x509 import missing_names
 
-PART = "kprov_kubeadm"
 LOCK_DEADLINE = 330  # a killed run's kubeadm may still be in a step
 KUBELET_DEADLINE = 60
 NODE_DEADLINE = 120
 MARK = "mark-control-plane"
+NODE_DELETED = "kubelet restarted, its Node was deleted"
 
 
 class Kubeadm:
@@ -81,6 +90,7 @@ class Kubeadm:
         hidden = [str(value) for key, value in self.secrets.items() if key != "ca"]
         self.runner = Runner(params["phase"], params["bin_dir"], hidden, lock)
         self.state = Steps(params["phase"], params["command"])
+        self.control_plane = ControlPlane(params, self.state, self.runner)
         self.ran: list[str] = []
 
     def run(self) -> dict:
@@ -88,10 +98,13 @@ class Kubeadm:
         self.state.reconcile()
         if not self.check_mode:
             self._adopt()
+            self.ran += self.control_plane.recover()
         todo = self.state.todo(self.steps, self.shas)
         changes = [f"kubeadm {step.command}: {step.name}" for step in todo]
         if self.check_mode:
-            return {"changed": bool(todo), "changes": changes, "needs_credentials": False}
+            if not todo and waits.node_registered(self.params["node"]["name"]) is False:
+                changes = [NODE_DELETED]
+            return {"changed": bool(changes), "changes": changes, "needs_credentials": False}
         if any(step.needs_credentials for step in todo) and not self.secrets:
             return {"changed": False, "changes": [], "needs_credentials": True}
         record = PhaseRecord.open(self.params["phase"], part=PART)
@@ -131,16 +144,22 @@ class Kubeadm:
         if before and not before["finished"]:
             clean_up(step.name, before["started"])
         sha256 = self.shas[step.command]
+        careful = self.control_plane.works(step)
+        if careful:
+            self.control_plane.keep()
         self.state.start(step.name, sha256, time.time())
         try:
             if step.name == WAIT_KUBELET:
                 waits.wait("the kubelet had no identity", step.deadline, waits.kubelet_has_identity)
                 kprov_fs.remove(real("/etc/kubernetes/bootstrap-kubelet.conf"))
             elif step.name == WAIT_CONTROL_PLANE:
-                waits.wait("the control plane was not ready", step.deadline, self._control_plane)
+                self.control_plane.wait(step)
+            elif careful:
+                self.control_plane.rewrite(step, lambda phase: self._kubeadm(phase, configs[phase.command]))
             else:
-                with _unchanged_manifests_keep_their_time(step):
-                    self._kubeadm(step, configs[step.command])
+                self._kubeadm(step, configs[step.command])
+        except PutBack:
+            raise
         except StepError as error:
             done = sum(self.state.finished(other.name) for other in self.steps)
             raise StepError(
@@ -149,11 +168,13 @@ class Kubeadm:
                 f"Full output on the node: {self.runner.log}"
             ) from error
         self.state.finish(step.name, sha256, time.time())
+        if step.name == WAIT_CONTROL_PLANE:
+            self.control_plane.proven()
         self.ran.append(f"kubeadm {step.command}: {step.name}")
 
     def _kubeadm(self, step: Step, config: str) -> None:
         arguments = [step.command, "phase", *step.name.split(), "--config", config]
-        with _set_aside(self._outdated(step)):
+        with _unchanged_manifests_keep_their_time(), _set_aside(self._outdated(step)):
             self.runner.kubeadm(arguments, step.deadline)
 
     def _outdated(self, step: Step) -> list[str]:
@@ -167,12 +188,6 @@ class Kubeadm:
         except (OSError, ValueError):
             return []  # kubeadm knows best what is wrong with it
         return pair if missing else []
-
-    def _control_plane(self) -> str | None:
-        node = self.params["node"]
-        runtime = self.params["runtime"]
-        crictl = [os.path.join(self.params["bin_dir"], "crictl"), "--runtime-endpoint", runtime]
-        return waits.control_plane_healthy(node["address"], int(node["port"]), crictl)
 
     def _skip_later_ones(self) -> None:
         """Steps that are for changes only: what they would do has been done by the others."""
@@ -188,7 +203,7 @@ class Kubeadm:
             return
         if not self.ran:
             self.runner.run(["systemctl", "restart", "kubelet.service"], KUBELET_DEADLINE)
-            self.ran.append("kubelet restarted, its Node was deleted")
+            self.ran.append(NODE_DELETED)
         waits.wait(
             f"Node {name} was not registered",
             NODE_DEADLINE,
@@ -210,34 +225,10 @@ def _content(path: str | None) -> bytes:
         return b""
 
 
-def discovery(endpoint: str, ca: str) -> dict:
-    """A kubeconfig (JSON is YAML) that says where the API server is and what proves it.
-
-    With a bootstrap token instead kubeadm asks the API server for its CA and waits, 5 s between two looks, until the
-    controller manager has signed the answer; we have the CA, from the first control plane and over SSH.
-    """
-    cluster = {"server": f"https://{endpoint}", "certificate-authority-data": base64.b64encode(ca.encode()).decode()}
-    # Without a name and a context, like the one in ConfigMap kube-public/cluster-info: kubeadm takes it as it is.
-    return {"apiVersion": "v1", "kind": "Config", "clusters": [{"name": "", "cluster": cluster}]}
-
-
-def join_configuration(join: dict, secrets: dict, discovery_file: str) -> dict:
-    """JoinConfiguration (JSON is YAML) with the credentials."""
-    document = {
-        "apiVersion": "kubeadm.k8s.io/v1beta4",
-        "kind": "JoinConfiguration",
-        "nodeRegistration": join["nodeRegistration"],
-        "discovery": {"file": {"kubeConfigPath": discovery_file}, "tlsBootstrapToken": secrets["token"]},
-    }
-    if "controlPlane" in join:
-        document["controlPlane"] = {**join["controlPlane"], "certificateKey": secrets["certificate_key"]}
-    return document
-
-
 @contextlib.contextmanager
-def _unchanged_manifests_keep_their_time(step: Step):
+def _unchanged_manifests_keep_their_time():
     """kubeadm rewrites manifests that do not change; waiting for a restart compares times, so put the old one back."""
-    paths = [manifest_path(component) for component in STATIC_PODS.get(step.name, ())]
+    paths = [manifest_path(component) for component in COMPONENTS]
     before = {path: (kprov_fs.sha256(real(path)), os.stat(real(path))) for path in paths if os.path.exists(real(path))}
     yield
     for path, (digest, status) in before.items():
@@ -288,6 +279,8 @@ def main() -> None:
             "secrets": {"type": "dict", "no_log": True},
             "node": {"type": "dict", "required": True},
             "names": {"type": "list", "elements": "str", "default": []},
+            "health_deadline": {"type": "int", "default": 120},
+            "variables": {"type": "dict", "default": {}},
             "bin_dir": {"type": "path", "required": True},
             "runtime": {"type": "str", "required": True},
         },

@@ -53,6 +53,7 @@ CHECKS: tuple[Check, ...] = (
     artifacts.artifacts_mirror,
     artifacts.image_repository,
     kubernetes.durations,
+    kubernetes.health_deadline,
     kubernetes.flags,
     kubernetes.ignored_preflight_errors,
     kubernetes.paths,

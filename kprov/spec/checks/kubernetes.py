@@ -16,6 +16,8 @@ FLAGS = (
     "control_plane_etcd_args",
     "network_kube_router_args",
 )
+# Seconds: it lets requests end for 30 s, as kubeadm's manifest says (terminationGracePeriodSeconds), and starts in 4.
+RESTART = 35
 # Go: time.ParseDuration.
 PART = re.compile(r"(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)")
 SECONDS = {
@@ -54,6 +56,15 @@ def durations(draft: Draft, report: Report) -> None:
                 host=host.name,
                 variable=next((n for n in DURATIONS[:2] if n in host.raw), None),
             )
+
+
+def health_deadline(draft: Draft, report: Report) -> None:
+    """No shorter than a restart that goes well, or every change would be taken back."""
+    name = "control_plane_health_deadline"
+    for seconds, host in draft.distinct(name):
+        if seconds < RESTART:
+            message = f"{name} is {seconds}: an API server alone may take {RESTART} s to restart"
+            report.error("deadline", message, host=host.name, variable=name, hint="120 is the default")
 
 
 def flags(draft: Draft, report: Report) -> None:

@@ -101,6 +101,13 @@ def test_joined_control_plane_applies_a_change_without_credentials(node: Path) -
     assert not any(step.needs_credentials for step in found)
 
 
+def test_change_that_was_interrupted_on_a_joined_control_plane_is_made(node: Path) -> None:
+    write(node, steps.KUBELET_CONF)
+    state = done("join", JOIN)
+    state.start("control-plane all", "two", 200.0)
+    assert names(reread("join").todo(JOIN, {"init": "two", "join": "two"})) == ["control-plane all"]
+
+
 def test_manifest_changed_by_hand_runs_its_step_and_waits(node: Path) -> None:
     write(node, steps.KUBELET_CONF)
     manifest = write(node, steps.manifest_path("etcd"), "as kubeadm wrote it")

@@ -48,6 +48,7 @@ def test_several_control_planes_without_endpoint_are_a_warning() -> None:
         ("worker_token_ttl", "1 d", "duration"),
         ("worker_token_ttl", "0s", "duration"),
         ("control_plane_certificate_validity", "100000h", "duration"),
+        ("control_plane_health_deadline", 34, "deadline"),
         ("control_plane_api_server_args", {"--v": 2}, "flag"),
         ("control_plane_etcd_args", {"a": ["b"]}, "flag"),
         ("kubeadm_ignore_preflight_errors", ["Swap", "ALL"], "ignore-all"),

@@ -1,0 +1,75 @@
+"""A flag that kubeadm accepts and the API server does not: the previous manifest comes back, and the API with it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from kprov.errors import ExitCode
+from tests.e2e.cluster import LabCluster
+from tests.e2e.conftest import MakeLab
+from tests.e2e.test_kubelet import change
+
+MANIFESTS = "cd /etc/kubernetes/manifests && sha256sum *"
+KEPT = "ls /var/lib/kprov/control_plane"
+READY = "curl -sk https://127.0.0.1:6443/readyz"
+BAD = {"enable-admission-plugins": "NodeRestriction,NoSuchPlugin"}
+GOOD = {"enable-admission-plugins": "NodeRestriction,AlwaysPullImages"}
+
+
+@pytest.fixture(scope="module")
+def one(make_lab: MakeLab) -> LabCluster:
+    lab = make_lab("flags", workers=0)
+    lab.up("--no-verify")
+    return lab
+
+
+def test_bad_flag_leaves_the_api_server_as_it_was(one: LabCluster) -> None:
+    before = one.ssh("cp1", MANIFESTS)
+    change(one, control_plane_api_server_args=BAD, control_plane_health_deadline=60)
+    failed = one.kprov("up", "--yes", "--no-verify")
+    assert failed.exit_code == ExitCode.PHASE
+    for words in (
+        "kube-apiserver said last",
+        "NoSuchPlugin",
+        "The previous manifest of kube-apiserver is back and the API server answers",
+        "control_plane_api_server_args",
+    ):
+        assert words in failed.stderr
+    assert one.ssh("cp1", READY) == "ok"
+    assert one.ssh("cp1", MANIFESTS) == before
+    assert one.ssh("cp1", KEPT) == ""
+    assert ("control_plane", one.node("cp1")) in {(s["phase"], s["host"]) for s in one.kprov("plan").data["steps"]}
+
+
+def test_bad_manifest_of_a_killed_machine_is_replaced_by_the_next_run(one: LabCluster) -> None:
+    """What keeps a module alive after kprov has been killed does not survive a power cut."""
+    before = one.ssh("cp1", MANIFESTS)
+    argv = [sys.executable, "-m", "kprov", "up", str(one.inventory), "--yes", "--no-verify"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL) as up:
+        deadline = time.monotonic() + 120
+        while "NoSuchPlugin" not in one.ssh("cp1", "cat /etc/kubernetes/manifests/kube-apiserver.yaml"):
+            assert time.monotonic() < deadline, "the bad manifest was never written"
+        one.ssh("cp1", "kill -KILL $(cat /run/kprov.lock)")
+        assert up.wait(timeout=120) == ExitCode.PHASE
+    assert one.ssh("cp1", MANIFESTS) != before
+    change(one, control_plane_api_server_args={})
+    one.up("--no-verify")
+    assert one.ssh("cp1", MANIFESTS) == before
+    assert one.ssh("cp1", KEPT) == ""
+    assert one.kprov("plan").exit_code == 0
+
+
+def test_corrected_flag_goes_through(one: LabCluster) -> None:
+    change(one, control_plane_api_server_args=GOOD)
+    one.up("--no-verify")
+    pod = yaml.safe_load(one.ssh("cp1", "cat /etc/kubernetes/manifests/kube-apiserver.yaml"))
+    assert "--enable-admission-plugins=NodeRestriction,AlwaysPullImages" in pod["spec"]["containers"][0]["command"]
+    running = one.ssh("cp1", "tr '\\0' '\\n' < /proc/$(pgrep -x kube-apiserver)/cmdline")
+    assert re.search("^--enable-admission-plugins=NodeRestriction,AlwaysPullImages$", running, re.MULTILINE)
+    assert one.kprov("plan").exit_code == 0
