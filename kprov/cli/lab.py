@@ -31,6 +31,10 @@ def up(
     container_runtime: Annotated[
         str, typer.Option("--container-runtime", help="containerd, or docker: nodes that have Docker Engine.")
     ] = "containerd",
+    memory: Annotated[
+        list[str] | None, typer.Option("--memory", help="Of one node, w1=2Gi, or of all, 2Gi. Can be repeated.")
+    ] = None,
+    cpus: Annotated[list[str] | None, typer.Option("--cpus", help="Of one node, w1=1, or of all, 1.")] = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Make nodes, or what is missing of them, and write an inventory for them.
@@ -52,6 +56,8 @@ def up(
             online=online,
             bundle=bundle,
             container_runtime=container_runtime,
+            memory=memory or (),
+            cpus=cpus or (),
         ),
     )
 

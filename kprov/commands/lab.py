@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kprov.errors import InputError, LabError
 from kprov.lab import lab as labs
 from kprov.lab.lab import Lab, LabSpec
+from kprov.lab.size import parse
+from kprov.reserve.quantity import binary_text
 from kprov.ui.progress import Progress
 from kprov.ui.result import Result
 
@@ -27,9 +29,16 @@ def up(
     online: bool = False,
     bundle: Path | None = None,
     container_runtime: str = "containerd",
+    memory: Sequence[str] = (),
+    cpus: Sequence[str] = (),
 ) -> Result:
-    """Make a lab, or what is missing of it. data: {"labs": [one, with `added` and `started`], "changed"}."""
-    lab = labs.up(LabSpec(name, control_planes, workers, kubernetes, online, bundle, container_runtime), progress)
+    """Make a lab, or what is missing of it. data: {"labs": [one, with `added` and `started`], "changed"}.
+
+    memory, cpus: "w1=2Gi" for one node, "2Gi" for all.
+    """
+    sizes = parse(memory, cpus)
+    spec = LabSpec(name, control_planes, workers, kubernetes, online, bundle, container_runtime, sizes)
+    lab = labs.up(spec, progress)
     changed = bool(lab.added or lab.started)
     data = {"labs": [{**_data(lab), "added": list(lab.added), "started": list(lab.started)}], "changed": changed}
 
@@ -61,7 +70,8 @@ def down(progress: Progress, *, name: str = "demo", everything: bool = False) ->
 def status(*, name: str | None = None) -> Result:
     """The labs of this machine, or one of them.
 
-    data: {"labs": [{"name", "inventory", "virtual_address", "nodes": [{"name", "address", "role", "state"}]}]}.
+    data: {"labs": [{"name", "inventory", "virtual_address", "nodes": [{"name", "address", "role", "state", "memory",
+    "cpus"}]}]}; memory and cpus are None for a node that has what this machine has.
     """
     found = labs.status(name)
 
@@ -100,7 +110,15 @@ def _data(lab: Lab) -> dict[str, Any]:
         "inventory": str(lab.inventory) if lab.inventory else None,
         "virtual_address": lab.virtual_address,
         "nodes": [
-            {"name": node.name, "address": node.address, "role": node.role, "state": node.state} for node in lab.nodes
+            {
+                "name": node.name,
+                "address": node.address,
+                "role": node.role,
+                "state": node.state,
+                "memory": None if node.size.memory is None else binary_text(node.size.memory),
+                "cpus": node.size.cpus,
+            }
+            for node in lab.nodes
         ],
     }
 

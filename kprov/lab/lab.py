@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -28,6 +28,7 @@ from kprov.lab.network import (
 )
 from kprov.lab.node_image import existing_image, node_image
 from kprov.lab.nodes import Node, NodeMaker, Role
+from kprov.lab.size import EVERY_NODE, WHOLE_MACHINE, Size, size_of
 from kprov.ui.progress import Progress
 
 RUNTIMES = ("containerd", "docker")
@@ -39,7 +40,8 @@ class LabSpec:
     """What is asked for.
 
     kubernetes: "1.36" or "1.36.3"; online: nodes may reach what this machine reaches; bundle: directory with everything
-    that nodes install, None has it built; container_runtime: "containerd" or "docker", whose nodes have Docker Engine.
+    that nodes install, None has it built; container_runtime: "containerd" or "docker", whose nodes have Docker Engine;
+    sizes: of nodes that are not as big as this machine, by short name (see `kprov.lab.size.parse`).
     """
 
     name: str = "demo"
@@ -49,6 +51,7 @@ class LabSpec:
     online: bool = False
     bundle: Path | None = None
     container_runtime: str = "containerd"
+    sizes: Mapping[str, Size] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,10 @@ def _check_numbers(spec: LabSpec) -> None:
             raise InputError(f"a lab has {least} to {most} {what}, not {asked}")
     if spec.container_runtime not in RUNTIMES:
         raise InputError(f"a lab has no nodes for {spec.container_runtime}", hint=f"it has {' and '.join(RUNTIMES)}")
+    names = [f"cp{number}" for number in _from_one(spec.control_planes)]
+    names += [f"w{number}" for number in _from_one(spec.workers)]
+    if strange := sorted(set(spec.sizes) - {EVERY_NODE, *names}):
+        raise InputError(f"a size is given for {', '.join(strange)}", hint=f"the nodes will be {', '.join(names)}")
 
 
 def _check_shape(spec: LabSpec, directory: LabDirectory, found: Sequence[Node], network: Network | None) -> None:
@@ -131,6 +138,10 @@ def _check_shape(spec: LabSpec, directory: LabDirectory, found: Sequence[Node], 
         there = sum(node.role == role for node in found)
         if there > asked:
             differences.append(f"has {there} {what}, not {asked}")
+    for node in found:
+        asked_size = size_of(spec.sizes, node.name.removeprefix(f"{spec.name}-"))
+        if asked_size not in (WHOLE_MACHINE, node.size) and node.state != "created":
+            differences.append(f"has {node.name} with {node.size}, not {asked_size}")
     if differences:
         raise LabError(f"the lab {spec.name} {' and '.join(differences)}", hint=remake)
 
@@ -182,7 +193,9 @@ def _nodes(docker: Docker, spec: LabSpec, network: Network) -> list[Node]:
     there = {node.name: node for node in nodes.list_nodes(docker, spec.name)}
 
     def node(role: Role, number: int, address: IPv4Address) -> Node:
-        return Node(spec.name, nodes.node_name(spec.name, role, number), role, str(address), "created")
+        name = nodes.node_name(spec.name, role, number)
+        size = size_of(spec.sizes, name.removeprefix(f"{spec.name}-"))
+        return Node(spec.name, name, role, str(address), "created", size)
 
     asked = [node("control_plane", number, network.control_plane(number)) for number in _from_one(spec.control_planes)]
     asked += [node("worker", number, network.worker(number)) for number in _from_one(spec.workers)]

@@ -23,6 +23,7 @@ from kprov.lab.directory import LabDirectory, write_file
 from kprov.lab.docker import Docker
 from kprov.lab.machine import Machine
 from kprov.lab.network import LABEL, Network
+from kprov.lab.size import WHOLE_MACHINE, Size
 
 Role = Literal["control_plane", "worker"]
 # "created": never ran.
@@ -44,13 +45,14 @@ POLL_SECONDS = 0.15
 
 @dataclass(frozen=True)
 class Node:
-    """name: container, hostname and inventory name in one; address: IPv4."""
+    """name: container, hostname and inventory name in one; address: IPv4; size: what it was made with."""
 
     lab: str
     name: str
     role: Role
     address: str
     state: State
+    size: Size = WHOLE_MACHINE
 
 
 def node_name(lab: str, role: Role, number: int) -> str:
@@ -59,14 +61,17 @@ def node_name(lab: str, role: Role, number: int) -> str:
 
 def list_nodes(docker: Docker, lab: str | None = None) -> list[Node]:
     """Nodes of one lab or of all, control planes first, in the order of their numbers."""
-    labels = "\t".join(f'{{{{.Label "{label}"}}}}' for label in (LABEL, f"{LABEL}.role", f"{LABEL}.address"))
+    kept = (LABEL, *(f"{LABEL}.{what}" for what in ("role", "address", "memory", "cpus")))
+    labels = "\t".join(f'{{{{.Label "{label}"}}}}' for label in kept)
     wanted = f"label={LABEL}" if lab is None else f"label={LABEL}={lab}"
     nodes = []
     for line in docker.lines(
         "ps", "--all", "--filter", wanted, "--format", f"{{{{.Names}}}}\t{{{{.State}}}}\t{labels}"
     ):
-        name, state, owner, role, address = line.split("\t")
-        nodes.append(Node(owner, name, cast("Role", role), address, _state(state)))
+        name, state, owner, role, address, memory, cpus = line.split("\t")
+        # No label: the whole machine.
+        size = Size(int(memory) if memory else None, int(cpus) if cpus else None)
+        nodes.append(Node(owner, name, cast("Role", role), address, _state(state), size))
     return sorted(nodes, key=lambda node: (node.lab, node.role, number_of(node)))
 
 
@@ -141,6 +146,8 @@ class NodeMaker:
         """Create a node; it does not run yet. A killed run leaves no container or a whole one."""
         lab = node.lab
         labels = {LABEL: lab, f"{LABEL}.role": node.role, f"{LABEL}.address": node.address}
+        size = {"memory": node.size.memory, "cpus": node.size.cpus}
+        labels |= {f"{LABEL}.{what}": str(number) for what, number in size.items() if number is not None}
         volumes = [
             f"--mount=type=volume,src=kprov-{node.name}-{name},dst={path},volume-label={LABEL}={lab}"
             for name, path in VOLUMES.items()
@@ -150,6 +157,7 @@ class NodeMaker:
             *("--network", self.network.name, "--ip", node.address),
             *(f"--label={key}={value}" for key, value in labels.items()),
             *self.flags,
+            *node.size.engine_flags(),
             *volumes,
             *("--tmpfs", "/run", "--tmpfs", "/tmp:exec"),
             *("--env", f"KPROV_LAB_GATEWAY={self.network.gateway}"),
@@ -158,7 +166,7 @@ class NodeMaker:
         )
 
     def give_identity(self, node: Node, host_key: ssh.KeyPair) -> None:
-        """Put keys, a machine-id and the password into a node that has never run."""
+        """Put keys, a machine-id, the password and the size into a node that has never run."""
         may_log_in = self.client_key + "\n"
         files = {
             "etc/machine-id": (uuid.uuid4().hex + "\n", 0o444, 0),
@@ -168,6 +176,7 @@ class NodeMaker:
             "root/.ssh/authorized_keys": (may_log_in, 0o600, 0),
             "home/kprov/.ssh/authorized_keys": (may_log_in, 0o600, 1000),
             "home/sudoer/.ssh/authorized_keys": (may_log_in, 0o600, 1001),
+            **{path: (content, 0o444, 0) for path, content in node.size.files().items()},
         }
         self.docker.run("cp", "-", f"{node.name}:/", stdin=_archive(files))
 

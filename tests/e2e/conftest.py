@@ -31,11 +31,11 @@ def labs() -> Iterator[MakeLab]:
     """A function that makes labs; they are gone when the context ends."""
     with ExitStack() as stack:
 
-        def make(purpose: str, control_planes: int = 1, workers: int = 2) -> LabCluster:
+        def make(purpose: str, control_planes: int = 1, workers: int = 2, *options: str) -> LabCluster:
             name = lab_name(purpose)
             stack.callback(kprov, "lab", "down", "--name", name)
             shape = ("--control-planes", str(control_planes), "--workers", str(workers))
-            done = kprov("lab", "up", "--name", name, *shape, timeout=3600)
+            done = kprov("lab", "up", "--name", name, *shape, *options, timeout=3600)
             assert done.exit_code == 0, done.stderr
             return LabCluster(name, Path(done.data["labs"][0]["inventory"]))
 
@@ -44,7 +44,10 @@ def labs() -> Iterator[MakeLab]:
 
 @pytest.fixture(scope="module")
 def make_lab() -> Iterator[MakeLab]:
-    """make_lab("kill", control_planes=1, workers=1). A module's labs end with it: idle clusters cost CPU, too."""
+    """make_lab("kill", control_planes=1, workers=1), and more options of `kprov lab up` after them.
+
+    A module's labs end with it: idle clusters cost CPU, too.
+    """
     with labs() as make:
         yield make
 

@@ -18,7 +18,7 @@ STARTED = "systemctl show -p InvocationID --value kubelet containerd"
 
 @pytest.fixture(scope="module")
 def pair(make_lab: MakeLab) -> LabCluster:
-    lab = make_lab("kubelet", control_planes=1, workers=1)
+    lab = make_lab("kubelet", 1, 1, "--memory", "cp1=6Gi", "--memory", "w1=3Gi", "--cpus", "w1=1")
     soft, grace = {"memory.available": "300Mi"}, {"memory.available": "90s"}
     change(lab, kubelet_eviction_soft=soft, kubelet_eviction_soft_grace_period=grace)
     lab.up()
@@ -71,6 +71,21 @@ def test_allocatable_is_what_reserve_says_to_the_byte(pair: LabCluster) -> None:
             assert status["capacity"][resource.replace("_", "-")] == host["capacity"][resource]
             assert status["allocatable"][resource.replace("_", "-")] == host["allocatable"][resource]
     assert len(said.data["hosts"]) == len(nodes) == 2
+
+
+def test_nodes_of_different_size_reserve_different_amounts_and_their_kubelets_run_with_them(pair: LabCluster) -> None:
+    hosts = {host["host"]: host for host in pair.kprov("reserve").data["hosts"]}
+    big, small = hosts[pair.node("cp1")], hosts[pair.node("w1")]
+    assert (big["capacity"]["memory"], small["capacity"]["memory"]) == ("6Gi", "3Gi")
+    assert small["capacity"]["cpu"] == "1"
+    for short, host in (("cp1", big), ("w1", small)):
+        config = live(pair, short)
+        assert config["kubeReserved"] == {key.replace("_", "-"): value for key, value in host["kube_reserved"].items()}
+        assert config["systemReserved"] == {
+            key.replace("_", "-"): value for key, value in host["system_reserved"].items()
+        }
+    for resource in ("cpu", "memory"):
+        assert big["kube_reserved"][resource] != small["kube_reserved"][resource], resource
 
 
 def test_limits_are_in_the_cgroups(pair: LabCluster) -> None:

@@ -11,6 +11,7 @@ from kprov.lab.directory import LabDirectory, lab_directory, made_labs
 from kprov.lab.lab import LabSpec
 from kprov.lab.network import Network
 from kprov.lab.nodes import Node
+from kprov.lab.size import Size
 
 CONTROL_PLANE = Node("demo", "demo-cp1", "control_plane", "172.30.0.11", "running")
 WORKERS = [Node("demo", f"demo-w{number}", "worker", f"172.30.0.{100 + number}", "running") for number in (1, 2)]
@@ -45,12 +46,22 @@ def test_the_same_shape_and_a_bigger_one_are_fine(made: LabDirectory) -> None:
         ({"workers": 1}, "has 2 workers, not 1"),
         ({"online": True}, "without a way out"),
         ({"kubernetes": "1.35"}, "Kubernetes 1.36, not 1.35"),
+        (
+            {"sizes": {"w2": Size(cpus=1)}},
+            "demo-w2 with this machine's memory, all CPUs, not this machine's memory, 1 CPUs",
+        ),
     ],
 )
 def test_another_shape_is_refused_with_what_to_do(made: LabDirectory, asked: dict[str, object], said: str) -> None:
     with pytest.raises(LabError, match=said) as refused:
         check(made, **asked)
     assert "kprov lab down --name demo" in str(refused.value.hint)
+
+
+def test_sizes_are_for_nodes_that_the_lab_will_have(made: LabDirectory) -> None:
+    lab._check_numbers(LabSpec("demo", workers=2, sizes={"w2": Size(cpus=1), "": Size(cpus=1)}))
+    with pytest.raises(InputError, match="w3"):
+        lab._check_numbers(LabSpec("demo", workers=2, sizes={"w3": Size(cpus=1)}))
 
 
 def test_nodes_whose_key_is_lost_are_refused(made: LabDirectory) -> None:

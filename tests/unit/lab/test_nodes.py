@@ -1,6 +1,7 @@
 """How nodes are made: flags, names, states."""
 
 import tarfile
+from dataclasses import replace
 from io import BytesIO
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -13,6 +14,7 @@ from kprov.lab.docker import Docker
 from kprov.lab.machine import detect
 from kprov.lab.network import Network
 from kprov.lab.nodes import Node, NodeMaker
+from kprov.lab.size import Size
 
 MACHINES = Path(__file__).parent / "machines"
 NODE = Node("demo", "demo-w1", "worker", "172.30.0.101", "created")
@@ -65,11 +67,11 @@ def test_capabilities_that_the_engine_refuses_are_found_one_after_the_other() ->
 
 def test_nodes_are_listed_control_planes_first_and_by_number() -> None:
     said = "\n".join(
-        f"{name}\t{state}\tdemo\t{role}\t172.30.0.{last}"
-        for name, state, role, last in (
-            ("demo-w10", "running", "worker", 110),
-            ("demo-w2", "exited", "worker", 102),
-            ("demo-cp1", "paused", "control_plane", 11),
+        f"{name}\t{state}\tdemo\t{role}\t172.30.0.{last}\t{memory}\t"
+        for name, state, role, last, memory in (
+            ("demo-w10", "running", "worker", 110, ""),
+            ("demo-w2", "exited", "worker", 102, "1073741824"),
+            ("demo-cp1", "paused", "control_plane", 11, ""),
         )
     )
     found = nodes.list_nodes(Engine({"ps": said}), "demo")
@@ -79,6 +81,7 @@ def test_nodes_are_listed_control_planes_first_and_by_number() -> None:
         ("demo-w2", "stopped"),
         ("demo-w10", "running"),
     ]
+    assert [node.size.memory for node in found] == [None, 1073741824, None]
 
 
 def maker(engine: Engine) -> NodeMaker:
@@ -107,6 +110,20 @@ def test_a_node_gets_keys_that_only_their_owners_can_read() -> None:
     assert entries["etc/ssh/ssh_host_ed25519_key"].mode == 0o600
     assert entries["home/kprov/.ssh/authorized_keys"].uid == 1000
     assert all(entry.isfile() for entry in entries.values())  # a directory here would change that of the image
+
+
+def test_a_smaller_node_is_held_to_its_size_and_reads_it() -> None:
+    small = replace(NODE, size=Size(memory=1073741824))
+    engine = Engine({})
+    maker(engine).create(small)
+    maker(engine).give_identity(small, ssh.new_key())
+    (created, _), (_, stdin) = engine.calls  # type: ignore[attr-defined]
+    with tarfile.open(fileobj=BytesIO(stdin)) as archive:
+        names = archive.getnames()
+
+    assert {"--memory=1073741824", "--label=kprov.lab.memory=1073741824"} <= set(created)
+    assert not [flag for flag in created if "cpu" in flag]
+    assert "etc/kprov-lab/meminfo" in names
 
 
 @pytest.mark.parametrize(
