@@ -15,6 +15,7 @@ from kprov.artifacts.skopeo import Skopeo
 from kprov.artifacts.source import Source
 from kprov.artifacts.wanted import Wanted
 from kprov.ui.progress import Progress
+from kprov.words import count
 
 
 def create_bundle(
@@ -42,7 +43,9 @@ def create_bundle(
     jobs = [Job(f"{e.name} {e.version} {e.arch}", partial(file, e)) for e in wanted.files]
     jobs += [Job(f"{e.ref} {e.arch}", partial(image, e)) for e in wanted.images]
     with new_bundle(target) as writer, store.open(progress):
-        progress.step(f"{len(wanted.files)} files and {len(wanted.images)} images, kept in {store.directory}")
+        progress.step(
+            f"{count(len(wanted.files), 'file')} and {count(len(wanted.images), 'image')}, kept in {store.directory}"
+        )
         values = fetch_all(jobs, progress, stop)
         for entry, path in zip(wanted.files, values, strict=False):
             filename = entry.url.rpartition("/")[2]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kprov.commands.context import Options, refuse_strangers
 from kprov.errors import ConnectError, ExitCode, InputError
 from kprov.ui.result import Result
+from kprov.words import count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,6 +91,6 @@ def _summary(cluster: str, rows: Sequence[Row]) -> str:
     unknown = sum(row.verdict == "unknown" for row in rows)
     rest = f"; {unknown} could not be judged" if unknown else ""
     if not found:
-        return f"{cluster}: nothing found by {rules} rules on {hosts} hosts{rest}"
+        return f"{cluster}: nothing found by {count(rules, 'rule')} on {count(hosts, 'host')}{rest}"
     ill = len({row.host for row in found})
-    return f"{cluster}: {len(found)} finding{'s' * (len(found) > 1)} on {ill} of {hosts} hosts, {rules} rules{rest}"
+    return f"{cluster}: {count(len(found), 'finding')} on {ill} of {count(hosts, 'host')}, {count(rules, 'rule')}{rest}"

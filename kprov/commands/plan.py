@@ -11,6 +11,7 @@ from kprov.commands.context import Options, judge, observe
 from kprov.errors import ExitCode
 from kprov.phases.plan import Plan, build_plan
 from kprov.ui.result import Result
+from kprov.words import count
 
 
 def plan(options: Options, *, only: tuple[str, ...] = (), verify_all: bool = False) -> Result:
@@ -47,4 +48,6 @@ def _render(console: Console, cluster: str, plan: Plan) -> None:
         console.print(f"{cluster}: nothing to change{rest}")
     elif plan.steps:
         hosts = {step.host for step in plan.steps}
-        console.print(f"{cluster}: {len(plan.steps)} steps on {len(hosts)} hosts; `kprov up` runs them")
+        console.print(
+            f"{cluster}: {count(len(plan.steps), 'step')} on {count(len(hosts), 'host')}; `kprov up` makes it so"
+        )

@@ -17,6 +17,7 @@ from kprov.errors import ExitCode, Interrupted, PhaseError, Problem
 from kprov.phases.plan import Plan, build_plan
 from kprov.ui.result import Result
 from kprov.ui.run_display import run_display
+from kprov.words import count
 
 # How long nodes and pods may take to become ready after a change before a check of them is red.
 SETTLE_SECONDS = 120.0
@@ -157,7 +158,9 @@ def _render(console: Console, data: dict[str, Any]) -> None:
         console.print(f"{name}: nothing to change ({seconds} s)")
     else:
         what = "would change (nothing was)" if data["check"] else "changed"
-        console.print(f"{name}: {data['changed']} hosts {what} in {seconds} s; log {data['log']}", soft_wrap=True)
+        console.print(
+            f"{name}: {count(data['changed'], 'host')} {what} in {seconds} s; log {data['log']}", soft_wrap=True
+        )
     for blocked in data["plan"]["blocked"]:
         console.print(f"  not done: {blocked['phase']} on {blocked['host']}: {blocked['why']}")
     for host, why in data["left_out"].items():

@@ -11,6 +11,7 @@ from rich.table import Table
 from kprov.certs.duration import words
 from kprov.certs.finding import Finding, Limits
 from kprov.certs.item import Inventory, Item
+from kprov.words import count
 
 IN_USE = {True: "[green]yes[/green]", False: "[red]NO[/red]", None: "-"}
 COLUMNS = ("HOST", "ITEM", "LEFT", "NOT AFTER (UTC)", "SERVED = DISK", "RENEWED BY")
@@ -67,7 +68,5 @@ def _summary(cluster: str, inventory: Inventory, findings: Sequence[Finding]) ->
         if (number := sum(one.severity == what for one in findings))
     ]
     unread = [f"{len(inventory.unread)} not read"] if inventory.unread else []
-    seen = (
-        f"{len(inventory.items)} certificates on {len(inventory.machines)} host{'s' * (len(inventory.machines) != 1)}"
-    )
+    seen = f"{count(len(inventory.items), 'certificate')} on {count(len(inventory.machines), 'host')}"
     return f"{cluster}: {seen}, the first ends in {words(first)}; {', '.join([*counts, *unread]) or 'all is well'}"

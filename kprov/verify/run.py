@@ -35,6 +35,7 @@ from kprov.verify.kubectl import Kubectl, find_api
 from kprov.verify.objects import SERVICE, objects
 from kprov.verify.shell import Shell
 from kprov.verify.world import World
+from kprov.words import count
 
 START_SECONDS = 45.0  # for a pod to be Ready on every node; 2 to 4 s when all is well and the image is there
 POLL_SECONDS = 0.3
@@ -102,7 +103,7 @@ def verify(request: Request) -> Verified:
             system = settled.result()
             test = _started(request, kubectl, name, system)
         world = World(request.spec, kubectl, name, system, test, looked=looked.result())
-        request.progress.step(f"asking from {len(world.probes)} nodes")
+        request.progress.step(f"asking from {count(len(world.probes), 'node')}")
         world = _asked(world)
         checks = tuple(judge(world) for judge in CHECKS)
     strangers = nodes.foreign(world)
@@ -158,7 +159,7 @@ def _started(request: Request, kubectl: Kubectl, name: str, system: SystemState)
     """The test pods, once they run where they can, or waiting is of no more use."""
     wanted = [n.name for h in request.spec.hosts if (n := system.nodes.get(h.name.lower())) and n.ready]
     end = time.monotonic() + START_SECONDS
-    with request.progress.timed(f"starting test pods on {len(wanted)} nodes in {name}"):
+    with request.progress.timed(f"starting test pods on {count(len(wanted), 'node')} in {name}"):
         while True:
             items = kubectl.objects("pods,services,endpointslices,events", "-n", name)
             found = namespace_state(items, SERVICE)

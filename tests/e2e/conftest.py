@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kprov.engine.paths import cluster_home
 from tests.e2e.cluster import LabCluster, kprov, lab_name
 
 MakeLab = Callable[..., LabCluster]
@@ -27,12 +29,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @contextmanager
-def labs() -> Iterator[MakeLab]:
-    """A function that makes labs; they are gone when the context ends."""
+def labs(session: pytest.Session) -> Iterator[MakeLab]:
+    """A function that makes labs; they are gone when the context ends, and their journals unless a test failed."""
     with ExitStack() as stack:
+
+        def forget(name: str) -> None:
+            if not session.testsfailed:
+                shutil.rmtree(cluster_home(name), ignore_errors=True)
 
         def make(purpose: str, control_planes: int = 1, workers: int = 2, *options: str) -> LabCluster:
             name = lab_name(purpose)
+            stack.callback(forget, name)
             stack.callback(kprov, "lab", "down", "--name", name)
             shape = ("--control-planes", str(control_planes), "--workers", str(workers))
             done = kprov("lab", "up", "--name", name, *shape, *options, timeout=3600)
@@ -43,19 +50,19 @@ def labs() -> Iterator[MakeLab]:
 
 
 @pytest.fixture(scope="module")
-def make_lab() -> Iterator[MakeLab]:
+def make_lab(request: pytest.FixtureRequest) -> Iterator[MakeLab]:
     """make_lab("kill", control_planes=1, workers=1), and more options of `kprov lab up` after them.
 
     A module's labs end with it: idle clusters cost CPU, too.
     """
-    with labs() as make:
+    with labs(request.session) as make:
         yield make
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[LabCluster]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[LabCluster]:
     """A converged cluster of one control plane and two workers. Tests that change it put it back by `up`."""
-    with labs() as make:
+    with labs(request.session) as make:
         lab = make("main")
         lab.up()
         yield lab

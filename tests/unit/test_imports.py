@@ -18,7 +18,7 @@ LAYERS = (
     {"remote", "artifacts"},
     {"spec"},
     {"reserve"},
-    {"errors", "content", "__init__"},
+    {"errors", "content", "words", "__init__"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # What lower parts take from above: data types and a protocol, no behaviour.

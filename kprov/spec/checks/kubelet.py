@@ -6,6 +6,8 @@ pkg/kubelet/cm/cpumanager); here they are found before any node is touched.
 
 from __future__ import annotations
 
+import re
+
 from kprov.reserve.quantity import quantity
 from kprov.spec.checks import kubelet_eviction
 from kprov.spec.checks.kubelet_fields import Field, distinct, field
@@ -54,7 +56,8 @@ LEAST = {
 LEAST_PIDS = 1024
 LOG_INTERVAL = 3  # seconds
 NODE_MONITOR_GRACE_PERIOD = 50  # seconds; kube-controller-manager's default
-# What the kubelet wants with protectKernelDefaults (pkg/kubelet/cm/container_manager_linux.go, setupKernelTunables).
+# What the kubelet sets at each start, or wants to find with protectKernelDefaults: setupKernelTunables in
+# pkg/kubelet/cm/container_manager_linux.go.
 KERNEL_DEFAULTS = {
     "vm.overcommit_memory": 1,
     "vm.panic_on_oom": 0,
@@ -245,17 +248,31 @@ def heartbeats(draft: Draft, report: Report) -> None:
 
 
 def kernel(draft: Draft, report: Report) -> None:
-    """kubelet_protect_kernel_defaults with a setting that the kubelet would refuse."""
+    """A kernel setting that the kubelet sets itself, to another value: the two would change it in turns."""
     for host in draft.hosts:
-        own = host.values.get("os_sysctl") or {}
-        for key, value in KERNEL_DEFAULTS.items():
-            if host.values.get("kubelet_protect_kernel_defaults") and str(own.get(key, value)) != str(value):
-                report.error(
-                    "kernel-defaults",
-                    f"os_sysctl sets {key} to {own[key]}; with kubelet_protect_kernel_defaults it must be {value}",
-                    host=host.name,
-                    variable="os_sysctl",
-                )
+        strict = host.values.get("kubelet_protect_kernel_defaults")
+        for key, value in (host.values.get("os_sysctl") or {}).items():
+            wanted = KERNEL_DEFAULTS.get(".".join(re.split("[./]", str(key))))
+            if wanted is None or _number(value) == wanted or (value is None and not strict):
+                continue
+            why = (
+                "with kubelet_protect_kernel_defaults it must be" if strict else "at each start the kubelet sets it to"
+            )
+            report.error(
+                "kernel-defaults",
+                f"os_sysctl sets {key} to {value}; {why} {wanted}",
+                host=host.name,
+                variable="os_sysctl",
+                hint=f"leave {key} out: kprov sets it to {wanted}",
+            )
+
+
+def _number(value: object) -> int | None:
+    """As the kernel reads it: true is 1."""
+    try:
+        return int(value) if isinstance(value, bool) else int(str(value))
+    except ValueError:
+        return None
 
 
 def swap(draft: Draft, report: Report) -> None:

@@ -6,6 +6,7 @@ from kprov.verify.asking import Answer, Question, dial, second_tries, seconds_of
 from kprov.verify.check import Check, Row, from_rows
 from kprov.verify.objects import HEADLESS, PORT
 from kprov.verify.world import World
+from kprov.words import count
 
 ID = "dns"
 TITLE = "Pods on every node resolve Service names"
@@ -47,7 +48,7 @@ def judge(world: World) -> Check:
                 said.append(f"{name}: {answer.said}")
         rows.append(Row(host, not said, "; ".join(said)))
     answers = world.of_check(ID).values()
-    good = f"{len(names(world))} names from {len(world.probes)} nodes"
+    good = f"{count(len(names(world)), 'name')} from {count(len(world.probes), 'node')}"
     return from_rows(ID, TITLE, rows, good=good + second_tries(answers), hint=HINT, seconds=seconds_of(answers))
 
 

@@ -9,6 +9,7 @@ from kprov.lint.look import Looked
 from kprov.lint.rule import Row as Finding
 from kprov.verify.check import Check, Row, from_rows, skipped
 from kprov.verify.world import World
+from kprov.words import count
 
 ID = "lint"
 TITLE = "Kubelets run with safe settings"
@@ -23,7 +24,7 @@ def judge(world: World) -> Check:
     silent = {one.host: one.message for one in world.looked.problems if one.severity == "error"}
     rows = [_row(host.name, found, silent.get(host.name)) for host in world.spec.hosts]
     unsafe = len(warnings(world.looked))
-    good = f"{len({one.rule for one in found})} rules on {len(world.looked.nodes)} nodes"
+    good = f"{count(len({one.rule for one in found}), 'rule')} on {count(len(world.looked.nodes), 'node')}"
     return from_rows(ID, TITLE, rows, good=good + (f"; {unsafe} warnings" if unsafe else ""), hint=HINT)
 
 

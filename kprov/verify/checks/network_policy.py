@@ -12,6 +12,7 @@ from kprov.verify.check import Check, Row, from_rows, skipped
 from kprov.verify.objects import PORT, policy
 from kprov.verify.pairs import sample
 from kprov.verify.world import World
+from kprov.words import count
 
 ID = "network-policy"
 TITLE = "NetworkPolicies are enforced on every node"
@@ -73,7 +74,8 @@ def judge(world: World) -> Check:
     rows = [_row(world, host.name) for host in world.spec.hosts]
     seconds = seconds_of(a for id, a in world.of_check(ID).items() if "/before/" not in id)
     blocked = [a.ended - made.ended for id, a in world.of_check(ID).items() if "/blocked/" in id]
-    good = f"pods of {len(world.targets)} nodes; seen in force {max(blocked, default=0.0):.1f} s after it was made"
+    nodes = count(len(world.targets), "node")
+    good = f"pods of {nodes}; seen in force {max(blocked, default=0.0):.1f} s after it was made"
     return from_rows(ID, TITLE, rows, good=good, hint=HINT, seconds=seconds)
 
 

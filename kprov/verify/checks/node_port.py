@@ -8,6 +8,7 @@ from kprov.verify.checks.service_ip import SECONDS, UNTIL, failures
 from kprov.verify.kubectl import bracketed_url
 from kprov.verify.pairs import next_of
 from kprov.verify.world import World
+from kprov.words import count
 
 ID = "node-port"
 TITLE = "A NodePort answers on every node"
@@ -56,5 +57,5 @@ def judge(world: World) -> Check:
         }
         rows.append(failures(host.name, asked))
     answers = world.of_check(ID).values()
-    good = f"port {world.test.node_port} of {len(world.probes)} nodes"
+    good = f"port {world.test.node_port} of {count(len(world.probes), 'node')}"
     return from_rows(ID, TITLE, rows, good=good + second_tries(answers), hint=HINT, seconds=seconds_of(answers))

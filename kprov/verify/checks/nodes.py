@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kprov.verify.check import Check, Row, from_rows
 from kprov.verify.world import World
+from kprov.words import count
 
 ID = "nodes"
 TITLE = "Every host is a Ready node"
@@ -25,7 +26,7 @@ def judge(world: World) -> Check:
         if silent:
             message = f"{message}; not reached by SSH: {silent}".removeprefix("; ")
         rows.append(Row(host.name, node is not None and node.ready, message))
-    return from_rows(ID, TITLE, rows, good=f"{len(rows)} nodes Ready", hint=HINT)
+    return from_rows(ID, TITLE, rows, good=f"{count(len(rows), 'node')} Ready", hint=HINT)
 
 
 def foreign(world: World) -> list[str]:

@@ -9,6 +9,7 @@ from kprov.verify.check import Check, Row, from_rows
 from kprov.verify.kubectl import bracketed_url
 from kprov.verify.objects import SERVICE_PORT
 from kprov.verify.world import World
+from kprov.words import count
 
 ID = "service-ip"
 TITLE = "Services answer on their cluster address from every node"
@@ -53,7 +54,7 @@ def judge(world: World) -> Check:
         }
         rows.append(failures(host, asked))
     answers = world.of_check(ID).values()
-    good = f"{len(world.probes)} nodes, from a pod and from the node" + second_tries(answers)
+    good = f"{count(len(world.probes), 'node')}, from a pod and from the node" + second_tries(answers)
     return from_rows(ID, TITLE, rows, good=good, hint=HINT, seconds=seconds_of(answers))
 
 

@@ -39,7 +39,7 @@ def test_clean(monkeypatch: pytest.MonkeyPatch) -> None:
     looking_at(monkeypatch, good())
     result = lint(Options())
     assert result.exit_code is ExitCode.OK
-    assert shown(result).strip() == f"test: nothing found by {len(RULES)} rules on 1 hosts"
+    assert shown(result).strip() == f"test: nothing found by {len(RULES)} rules on 1 host"
     assert len(result.data["rows"]) == len(RULES)
     assert "swap" in shown(lint(Options(), everything=True))
 

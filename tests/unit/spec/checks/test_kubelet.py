@@ -230,7 +230,26 @@ def test_kernel_settings_that_a_strict_kubelet_refuses() -> None:
     problem = error(kubelet_protect_kernel_defaults=True, os_sysctl={"kernel.panic": 0})
     expected = "os_sysctl sets kernel.panic to 0; with kubelet_protect_kernel_defaults it must be 10"
     assert problem.message.startswith(expected)
-    assert problems(with_variable("os_sysctl", {"kernel.panic": 0})) == []
+    assert error(kubelet_protect_kernel_defaults=True, os_sysctl={"kernel.panic": None}).code == "kernel-defaults"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "own"),
+    [
+        ("kernel.panic", 0, 10),
+        ("kernel/panic_on_oops", "0", 1),
+        ("vm.overcommit_memory", 2, 1),
+        ("vm.panic_on_oom", 1, 0),
+        ("kernel.keys.root_maxkeys", 200, 1000000),
+        ("kernel.keys.root_maxbytes", "many", 25000000),
+    ],
+)
+def test_kernel_settings_that_any_kubelet_overwrites(key: str, value: Any, own: int) -> None:
+    problem = error(os_sysctl={key: value})
+    assert problem.message.startswith(f"os_sysctl sets {key} to {value}; at each start the kubelet sets it to {own}")
+    assert problem.hint == f"leave {key} out: kprov sets it to {own}"
+    assert problems(with_variable("os_sysctl", {key: own})) == []
+    assert problems(with_variable("os_sysctl", {key: None})) == []
 
 
 def test_swap_for_pods_without_swap_is_said() -> None:
