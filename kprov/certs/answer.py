@@ -47,6 +47,7 @@ class _Reader:
                 skew=skew,
                 service_account=account["sha256"] if account else None,
                 service_account_changed=account["public"]["changed"] if account else None,
+                timer=answer["timer"],
                 private_keys=(_key(account["private"]),) if account and account["private"] else (),
             )
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from kprov.certs.certificate import Certificate
 
@@ -81,7 +81,10 @@ class Lease:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a host said that is no item. skew: seconds its clock is wrong. service_account: digest of the public key."""
+    """What a host said that is no item.
+
+    skew: seconds its clock is wrong. service_account: digest of the public key. timer: of kprov.certs.node.timer.
+    """
 
     host: str
     control_plane: bool
@@ -89,6 +92,7 @@ class Machine:
     service_account: str | None = None
     service_account_changed: float | None = None
     private_keys: tuple[Key, ...] = ()
+    timer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 import typer
 
 from kprov.cli.finish import finish
-from kprov.cli.options import AcceptNewHostKeys, Format, Inventory, InventoryOption, Limit, cluster_options
+from kprov.cli.options import AcceptNewHostKeys, Format, Inventory, InventoryOption, Limit, Output, cluster_options
 
 certs_app = typer.Typer(
     no_args_is_help=True,
@@ -57,3 +57,30 @@ def check(
     how = CheckOptions(warn, crit, local, form)
     options = cluster_options(inventory or inventory_option, accept_new_host_keys, limit)
     finish("certs.check", documents.get(output, Format.TABLE), lambda: certs_check(options, how))
+
+
+@certs_app.command()
+def schedule(
+    inventory: Inventory = None,
+    inventory_option: InventoryOption = None,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before changing anything.")] = False,
+    break_lock: Annotated[
+        bool, typer.Option("--break-lock", help="Take the cluster's lock from an operation that is dead.")
+    ] = False,
+    limit: Limit = None,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Let every node check its own certificates once a day, by a systemd timer that proves itself.
+
+    Does nothing else, so that it is safe on a cluster that kprov has not made. `kprov up` does the same.
+
+    Example: kprov certs schedule inventory.ini --yes
+    """
+    from kprov.cli.cluster import announce
+    from kprov.commands.certs_schedule import certs_schedule
+    from kprov.ui.console import err
+
+    options = cluster_options(inventory or inventory_option, accept_new_host_keys, limit)
+    confirm = announce(ask=not yes)
+    finish("certs.schedule", output, lambda: certs_schedule(options, confirm, err(), break_lock=break_lock))

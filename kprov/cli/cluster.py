@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +73,7 @@ def up(
     """
     from kprov.commands.up import UpOptions
     from kprov.commands.up import up as run
-    from kprov.ui.console import err, interactive
+    from kprov.ui.console import err
 
     how = UpOptions(
         only=phase_names(only),
@@ -80,7 +81,7 @@ def up(
         check=check,
         verify=verify,
         break_lock=break_lock,
-        confirm=_confirm if interactive() and not yes and not check else _show,
+        confirm=announce(ask=not yes and not check),
     )
     options = cluster_options(inventory or inventory_option, accept_new_host_keys, limit)
     finish("up", output, lambda: run(options, how, err()))
@@ -185,6 +186,13 @@ def init(
     from kprov.commands.init import init as run
 
     finish("init", output, lambda: run(directory))
+
+
+def announce(*, ask: bool) -> Callable[[Plan], bool]:
+    """What shows a plan before it is carried out, and on a terminal asks for a yes, if it is to."""
+    from kprov.ui.console import interactive
+
+    return _confirm if ask and interactive() else _show
 
 
 def _show(plan: Plan) -> bool:

@@ -73,6 +73,13 @@ PHASES: tuple[Phase, ...] = (
         ),
     ),
     Phase(
+        name="certificates",
+        title="Check the certificates every day",
+        hosts="k8s_cluster",
+        reads=("cluster_name", "ip"),
+        copies=("certs/node", "remote/node"),
+    ),
+    Phase(
         # Before the network makes nodes Ready: no pod lands on a node that a taint is to keep free.
         name="node",
         title="Label and taint the nodes",

@@ -23,6 +23,7 @@ from kprov.spec.declarations import declarations
 # Where files come from does not matter to a node, their digests do ("artifacts" below).
 SOURCES = frozenset({"artifacts_bundle", "artifacts_mirror"})
 # What a role does. Its README and the descriptions of its variables change nothing on a node.
+PACKAGE = Path(__file__).parents[1]
 ROLE_CONTENT = ("tasks", "vars", "defaults", "templates", "files", "handlers")
 
 
@@ -33,10 +34,10 @@ def inputs(phase: Phase, spec: ClusterSpec, host: Host, capacity: Capacity | Non
     what is reserved because of it.
     """
     if phase.every_node:
-        return {**settings(spec), "content": content_digest(phase.name)}
+        return {**settings(spec), "content": content_digest(phase)}
     names = {d.name for d in declarations().of_role(phase.name)} | set(phase.reads)
     values = {name: host.variables[name] for name in sorted(names - SOURCES)}
-    values["content"] = content_digest(phase.name)
+    values["content"] = content_digest(phase)
     values["control_plane"] = "kube_control_plane" in host.groups
     if "control_plane_endpoint" in phase.reads:
         values["api_endpoint"] = api_endpoint(spec)
@@ -62,14 +63,16 @@ def _has_port(endpoint: str) -> bool:
 
 
 @cache
-def content_digest(phase_name: str) -> str:
+def content_digest(phase: Phase) -> str:
     """SHA-256 over the playbook, the role, roles/cluster and every plugin: what kprov itself brings to a phase."""
     root = content_root()
-    files = [root / "playbooks" / f"{phase_name}.yml"]
-    for role in (phase_name, "cluster"):
+    files = [root / "playbooks" / f"{phase.name}.yml"]
+    for role in (phase.name, "cluster"):
         for part in ROLE_CONTENT:
             files += _files_below(root / "roles" / role / part)
-    return _digest_of(files, root)[:16] + _plugins_digest(root)[:16]
+    copied = [path for directory in phase.copies for path in _files_below(PACKAGE / directory)]
+    copies = _digest_of(copied, PACKAGE)[:16] if copied else ""
+    return _digest_of(files, root)[:16] + _plugins_digest(root)[:16] + copies
 
 
 @cache

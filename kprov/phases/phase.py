@@ -24,6 +24,7 @@ class Phase:
     restarts: what may restart on a host when the phase changes it, for the plan.
     sized: what the phase does depends on the size of the machine; then what follows from it is an input, too.
     rolling: restarts something that a working node needs: nodes go one by one, and after a failure no further one does.
+    copies: directories of kprov itself that the phase installs on nodes: a change of one runs the phase again.
     every_node: its variables are settings of each node (phases/node_settings.py): those of all hosts are its inputs.
     """
 
@@ -36,6 +37,7 @@ class Phase:
     sized: bool = False
     rolling: bool = False
     every_node: bool = False
+    copies: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:

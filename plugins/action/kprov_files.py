@@ -19,6 +19,7 @@ ARGUMENTS = {
     "phase": {"type": "str", "required": True},
     "modes": {"type": "dict", "default": {}},
     "validate": {"type": "dict", "default": {}},
+    "copies": {"type": "dict", "default": {}},
     "each": {
         "type": "list",
         "elements": "dict",
@@ -46,6 +47,7 @@ class ActionModule(ActionBase):
         _, arguments = self.validate_argument_spec(ARGUMENTS)
         tree = Tree(os.path.join(role.get_role_path(), "templates"), self._loader, self._templar, task_vars or {})
         files = collect(tree, arguments["modes"], arguments["validate"], arguments["each"])
+        files |= copied(arguments["copies"])
         result = self._execute_module(
             module_name="kprov_files",
             module_args={"phase": arguments["phase"], "files": pack(files)},
@@ -107,6 +109,24 @@ def collect(tree: Tree, modes: dict, validate: dict, each: list[dict]) -> dict[s
         entry["mode"] = octal(path, modes.get(path, "0644"))
         entry["validate"] = command(path, validate[path]) if path in validate else None
     return {path: entry for path, entry in sorted(files.items()) if entry["text"].strip()}
+
+
+def copied(copies: dict[str, str]) -> dict[str, dict]:
+    """Path on the node to its file, as collect() has it, for the Python files of whole directories."""
+    files = {}
+    for target, source in copies.items():
+        directory = os.path.join(package(), source)
+        for name in sorted(name for name in os.listdir(directory) if name.endswith(".py")):
+            with open(os.path.join(directory, name), encoding="utf-8") as file:
+                files[f"{target}/{name}"] = {"text": file.read(), "mode": 0o644, "validate": None}
+    return files
+
+
+def package() -> str:
+    """kprov's own files: in a checkout beside plugins/, in an installed kprov (kprov/_content/plugins) around it."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    checkout = os.path.join(root, "kprov")
+    return checkout if os.path.isdir(checkout) else os.path.dirname(root)
 
 
 def expand(pattern: str, key: str) -> str:

@@ -25,6 +25,7 @@ options:
       template: {description: Name below templates/., type: str, required: true}
       items: {description: The dictionary., type: dict, required: true}
       path: {description: "Path on the node; {key} stands for the key.", type: str, required: true}
+  copies: {description: "Directory to one of kprov's own, whose Python files are copied.", type: dict, default: {}}
   files: {description: Set by the action plugin., type: str}
 author: kprov
 """

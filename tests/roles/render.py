@@ -56,6 +56,7 @@ def render(role: str, case: dict[str, Any]) -> dict[str, dict[str, Any]]:
     for name in dict.fromkeys(("cluster", role)):
         values.update(_load(loader, ROLES / name / "vars/main.yml"))
     values["release"] = RELEASE
+    values["role_path"] = str(ROLES / role)
     templar = Templar(loader=loader, variables=values)
     arguments = templar.template(_task(loader, role))
     tree = action.Tree(str(ROLES / role / "templates"), loader, templar, values)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from kprov.certs.node import components, files, kubeconfigs, objects, sockets
+from kprov.certs.node import components, files, kubeconfigs, objects, sockets, timer
 from kprov.remote.node.processes import flag
 
 # Flags with a kubeconfig in them. An API server's other files end in .crt or .pem and are recognised by that.
@@ -19,7 +19,7 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     """question: address (of the node), endpoints, tries; see sockets.look.
 
     Returns {"uid", "errors": ["topic: what went wrong"], "components", "files", "kubeconfigs", "service_account",
-    "sockets", "api"}, each what the look of that module returns; api: None where there is no API server.
+    "timer", "sockets", "api"}, each what the look of that module returns; api: None where there is no API server.
     """
     answer: dict[str, Any] = {
         "uid": os.geteuid(),
@@ -28,6 +28,7 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
         "files": [],
         "kubeconfigs": [],
         "service_account": None,
+        "timer": None,
         "sockets": [],
         "api": None,
     }
@@ -45,6 +46,7 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     named = [flag(about["args"], option) or "" for about in found.values() for option in KUBECONFIG]
     topic("kubeconfigs", lambda: kubeconfigs.look(kubeconfigs.paths([path for path in named if path])))
     topic("service_account", lambda: files.service_account(_flag(found, "kube-apiserver"), _flag(found, MANAGER)))
+    topic("timer", timer.look)
     topic("sockets", lambda: sockets.look(found, question["address"], question["endpoints"], question["tries"]))
     if "kube-apiserver" in found:
         topic("api", lambda: objects.look(next(iter(sockets.wanted(found)["kube-apiserver"]))))

@@ -1,7 +1,7 @@
-"""What the timer runs on a node: look, judge, leave a heartbeat and metrics, tell the hook.
+"""What the timer runs on a node: look, judge, leave a report and metrics, tell the hook.
 
 certs-check               exit code 0: all is well or warnings, 3: something critical, 4: something could not be read
-certs-check --self-test   start the unit through systemd, wait for it, see that it left a heartbeat
+certs-check --self-test   start the unit through systemd, wait for it, see that it left a report
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from typing import Any
 from kprov.certs.node import known, verdict
 from kprov.certs.node.exposition import gauge
 from kprov.certs.node.main import collect
+from kprov.certs.node.timer import CONFIG, REPORT, SERVICE
+from kprov.certs.node.verdict import DAY
 from kprov.remote.node import read
 
-CONFIG = "/etc/kprov/certs-check.json"
-HEARTBEAT = "/var/lib/kprov/certs-check.json"
-UNIT = "kprov-certs-check.service"
 HOOK_TIMEOUT = 30.0  # seconds
 SELF_TEST_TIMEOUT = 90.0
 CRITICAL, UNREAD = 3, 4
@@ -47,7 +46,9 @@ def check() -> int:
     except ValueError as error:
         certificates = []
         answer["errors"].append(f"certificates: {error}")
-    findings = verdict.verdict(answer, certificates, time.time(), config["warn"], config["critical"])
+    findings = verdict.verdict(
+        answer, certificates, time.time(), config["warn_days"] * DAY, config["critical_days"] * DAY
+    )
     not_read = verdict.unread(answer)
     report = {
         "schema": 1,
@@ -62,7 +63,7 @@ def check() -> int:
         sys.stdout.write(f"{JOURNAL[severity]}{message}\n")
     for message in not_read:
         sys.stdout.write(f"<4>not read: {message}\n")
-    _write(HEARTBEAT, json.dumps(report, indent=1) + "\n", 0o600)
+    _write(REPORT, json.dumps(report, indent=1) + "\n", 0o600)
     _metrics(config, report, certificates)
     if report["worst"] != "ok" or not_read:
         _tell(config["hook"], report)
@@ -74,21 +75,23 @@ def self_test() -> int:
     """Whether the unit, as systemd runs it, does its work: 0, or 1 with the reason on standard output."""
     before = _finished()
     try:
-        subprocess.run(["systemctl", "start", UNIT], capture_output=True, timeout=SELF_TEST_TIMEOUT, check=False)
+        subprocess.run(["systemctl", "start", SERVICE], capture_output=True, timeout=SELF_TEST_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        sys.stdout.write(f"systemctl start {UNIT}: {error}\n")
+        sys.stdout.write(f"systemctl start {SERVICE}: {error}\n")
         return 1
     if _finished() == before:
-        shown = subprocess.run(["systemctl", "status", "--no-pager", UNIT], capture_output=True, text=True, check=False)
-        sys.stdout.write(f"{UNIT} ran, but left no heartbeat in {HEARTBEAT}:\n{shown.stdout}")
+        shown = subprocess.run(
+            ["systemctl", "status", "--no-pager", SERVICE], capture_output=True, text=True, check=False
+        )
+        sys.stdout.write(f"{SERVICE} ran, but left no report in {REPORT}:\n{shown.stdout}")
         return 1
     return 0
 
 
 def _finished() -> tuple[str | None, int]:
     """Two runs may end in the same second: then the file is another one."""
-    report = read.json_object(HEARTBEAT)
-    return (report or {}).get("finished"), os.stat(HEARTBEAT).st_ino if report else 0  # noqa: PTH116
+    report = read.json_object(REPORT)
+    return (report or {}).get("finished"), os.stat(REPORT).st_ino if report else 0  # noqa: PTH116
 
 
 def _metrics(config: dict[str, Any], report: dict[str, Any], certificates: list[verdict.Seen]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from kprov.certs.finding import Finding, Limits
 from kprov.certs.item import Inventory
-from kprov.certs.rules import authority, expiry, identity, keys, machines, served
+from kprov.certs.rules import authority, expiry, identity, keys, machines, served, timer
 from kprov.spec.cluster import ClusterSpec
 
 Rule = Callable[[Inventory, Limits], Iterable[Finding]]
@@ -25,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     keys.readable,
     identity.kubelet_client,
     machines.clocks,
+    timer.alive,
 )
 
 

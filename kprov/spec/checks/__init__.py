@@ -7,6 +7,7 @@ from collections.abc import Callable
 from kprov.spec.checks import (
     addresses,
     artifacts,
+    certificates,
     connections,
     container_runtime,
     endpoints,
@@ -57,6 +58,8 @@ CHECKS: tuple[Check, ...] = (
     kubernetes.flags,
     kubernetes.ignored_preflight_errors,
     kubernetes.paths,
+    certificates.limits,
+    certificates.hook,
     container_runtime.registry_mirrors,
     container_runtime.insecure_registries,
     container_runtime.docker_daemon,
