@@ -84,6 +84,7 @@ PHASES: tuple[Phase, ...] = (
         name="node",
         title="Label and taint the nodes",
         hosts="kube_control_plane",
+        reads=("bin_dir",),
         restarts=("pods that do not tolerate a new NoExecute taint",),
         scope=Scope.CLUSTER,
         every_node=True,
