@@ -16,6 +16,7 @@ from kprov.cli.certs import certs_app
 from kprov.cli.cluster import cluster_commands
 from kprov.cli.lab import lab_app
 from kprov.cli.reserve import reserve
+from kprov.cli.runtime_root import runtime_root_app
 from kprov.errors import ExitCode
 
 CLICK_USAGE_ERROR = 2  # what typer exits with for a wrong option; kprov needs 2 for "found something"
@@ -54,6 +55,7 @@ for command in cluster_commands:
     app.command()(command)
 app.command()(reserve)
 app.add_typer(certs_app, name="certs")
+app.add_typer(runtime_root_app, name="runtime-root")
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(lab_app, name="lab")
 

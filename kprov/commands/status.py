@@ -105,6 +105,7 @@ def _host(
 ) -> dict[str, Any]:
     node = api.nodes.get(host.name.lower()) if api else None
     here = isinstance(state, HostState)
+    move = state.runtime_root if isinstance(state, HostState) else None
     version = state.cluster.kubelet_version if isinstance(state, HostState) else None
     version = node.kubelet_version if node else version
     phases = {
@@ -124,7 +125,11 @@ def _host(
         "phases": phases,
         "last_finished": max(finished, default=None),
         "api_certificate_days": (until - now).days if until else None,
-        "healthy": here and bool(node and node.ready) and all(p["state"] == "applied" for p in phases.values()),
+        "runtime_root": vars(move).copy() if move else None,
+        "healthy": here
+        and bool(node and node.ready)
+        and not (move and move.step != "finished")
+        and all(p["state"] == "applied" for p in phases.values()),
     }
 
 
@@ -198,6 +203,11 @@ def _render(console: Console, data: dict[str, Any]) -> None:
         console.print(f"cluster: {escape(_phases(cluster_phases))}")
     if lock := data["lock"]:
         console.print(f"lock: {lock['operation']} by {lock['holder']} since {lock['since']}", markup=False)
+    for host in data["hosts"]:
+        if move := host["runtime_root"]:
+            rest = "the old directory is kept" if move["step"] == "finished" else f"not ended, after: {move['step']}"
+            line = f"{host['host']}: container runtime moved from {move['old']} to {move['new']}: {rest}"
+            console.print(line, markup=False, soft_wrap=True)
     if data["foreign_nodes"]:
         console.print(f"nodes that the inventory has not: {' '.join(data['foreign_nodes'])}", soft_wrap=True)
 

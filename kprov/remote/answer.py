@@ -16,6 +16,7 @@ from kprov.remote.state import (
     OperatingSystem,
     Override,
     PhaseState,
+    RuntimeRootMove,
     Usage,
 )
 from kprov.reserve.capacity import Capacity
@@ -28,6 +29,7 @@ def host_state(answer: dict[str, Any], clock_skew: float) -> HostState:
     resources = answer["resources"]
     records = answer.get("records", {"phases": {}, "cluster": None})
     lock = answer.get("lock")
+    move = answer.get("runtime_root")
     settings = records.get("settings", {"not_set": {}, "overridden": ()})
     return HostState(
         **identity,
@@ -56,6 +58,7 @@ def host_state(answer: dict[str, Any], clock_skew: float) -> HostState:
         usage={name: Usage(**value) for name, value in answer.get("usage", {}).items()},
         sysctl_not_set=dict(settings["not_set"]),
         sysctl_overridden=tuple(Override(**item) for item in settings["overridden"]),
+        runtime_root=RuntimeRootMove(**move) if move else None,
     )
 
 

@@ -135,6 +135,21 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class RuntimeRootMove:
+    """A move of the container runtime's root directory that was begun on the node (plugins' kprov_runtime_root).
+
+    step: what was done last; "finished" means that only the old directory is left to be removed. size: bytes.
+    """
+
+    old: str
+    new: str
+    step: str
+    started: str  # RFC 3339
+    finished: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
 class HostState:
     """Everything one probe learnt about one host. Sizes in bytes, times in seconds since the epoch."""
 
@@ -171,6 +186,7 @@ class HostState:
     usage: dict[str, Usage] = field(default_factory=dict)  # inotify_instances, open_files, processes
     sysctl_not_set: dict[str, str] = field(default_factory=dict)  # setting to why the node could not take it
     sysctl_overridden: tuple[Override, ...] = ()
+    runtime_root: RuntimeRootMove | None = None
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,8 @@ class PlainDisplay:
             self._line(f"  {event.host}: {event.task}{done}")
         elif event.event in {"failed", "unreachable"}:
             self._line(f"  {event.host}: {event.task}: {event.event}")
+        elif event.event == "retry" and event.msg:  # a task that takes long says how far it is
+            self._line(f"  {event.host}: {event.task}: {event.msg}")
 
     def _line(self, text: str) -> None:
         elapsed = time.monotonic() - self._started

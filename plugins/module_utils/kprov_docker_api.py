@@ -59,6 +59,18 @@ class Docker:
             found.update({full_name(tag): image["Id"] for tag in image.get("RepoTags") or ()})
         return found
 
+    def running(self) -> list[dict[str, Any]]:
+        """Containers that run: {"Id", "Names", "Labels", ...}."""
+        return self._json("GET", f"/v{API}/containers/json")
+
+    def stop(self, container: str, grace: int) -> None:
+        """Stop a container; after `grace` seconds it is killed. One that has stopped already is fine."""
+        self._request("POST", f"/v{API}/containers/{container}/stop?t={grace}")
+
+    def start(self, container: str) -> None:
+        """Start a container; one that runs already is fine."""
+        self._request("POST", f"/v{API}/containers/{container}/start")
+
     def load(self, path: str) -> None:
         """Load an archive of images, as `docker load` does."""
         with open(path, "rb") as archive:

@@ -142,9 +142,10 @@ def check_data(config: dict, unit: Unit) -> None:
     }
     for key, (wanted, now, variable) in places.items():
         if wanted and os.path.normpath(str(wanted)) != os.path.normpath(str(now)):
+            way = "`kprov runtime-root migrate`" if key == "data-root" else "remove what Docker has"
             raise DaemonError(
                 f"{key} is {now} and would become {wanted}: Docker's {has} would be out of its sight. Nothing was"
-                f" changed. Set {variable}: {now}, or move or remove what Docker has"
+                f" changed. Set {variable}: {now}, or {way}"
             )
 
 

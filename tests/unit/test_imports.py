@@ -13,7 +13,7 @@ KPROV = Path("kprov")
 LAYERS = (
     {"cli", "__main__"},
     {"commands"},
-    {"engine", "ui", "verify", "certs", "lint", "lab", "kubeconfig"},
+    {"engine", "ui", "verify", "certs", "lint", "lab", "kubeconfig", "runtime_root"},
     {"phases"},
     {"remote", "artifacts"},
     {"spec"},

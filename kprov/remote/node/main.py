@@ -39,6 +39,7 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     topic("missing_commands", lambda: commands.missing(question["commands"]))
     machine_id = answer.get("identity", {}).get("machine_id", "")
     topic("records", lambda: records.phases(machine_id, bin_dir))
+    topic("runtime_root", lambda: records.runtime_root(machine_id))
     topic("lock", records.lock)
     topic("cluster", lambda: cluster.traces(bin_dir))
     if question["api_server_port"]:

@@ -56,6 +56,29 @@ def artifact_version(name: str) -> str | None:
     return str(version) if version else None
 
 
+def runtime_root(machine_id: str) -> dict[str, Any] | None:
+    """The move of the container runtime's root directory that was begun here and has left something to do.
+
+    Raises ValueError if its record is damaged: the runtime may be stopped because of it.
+    """
+    path = STATE + "/runtime_root.json"
+    if not read.exists(path):
+        return None
+    record = read.json_object(path)
+    if record is None:
+        raise ValueError(f"{path} is damaged")
+    if not _usable(record, machine_id):
+        return None
+    return {
+        "old": str(record["from"]),
+        "new": str(record["to"]),
+        "step": str(record["step"]),
+        "started": str(record["started"]),
+        "finished": record.get("finished"),
+        "size": record.get("bytes"),
+    }
+
+
 def lock() -> dict[str, Any] | None:
     """lock.json as it is. Raises ValueError if it is damaged: then somebody may hold the lock."""
     path = STATE + "/lock.json"

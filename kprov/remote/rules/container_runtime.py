@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kprov.errors import Problem
-from kprov.remote.rules.rule import Machine, Machines, Rule, Say
+from kprov.remote.rules.rule import Machine, Machines, Rule, Say, gib
+from kprov.spec.values import ROOTS
 
 
 def _switch(machines: Machines, say: Say) -> Iterator[Problem]:
@@ -43,4 +44,44 @@ def _root(machines: Machines, say: Say) -> Iterator[Problem]:
             )
 
 
-RULES = (Rule("runtime-switch", _switch), Rule("runtime-root", _root))
+def _moved(machines: Machines, say: Say) -> Iterator[Problem]:
+    """Another directory would be an empty one: a move takes what is there along, as an operation of its own."""
+    for machine in machines.all:
+        move, host = machine.state.runtime_root, machine.host
+        if move and move.step != "finished":
+            continue  # the next rule's
+        record = machine.state.phases.get("container_runtime")
+        has = (record.fingerprint or {}).get("container_runtime_root") if record else None
+        has = ROOTS.get(str(host.variables["container_runtime"])) if has == "" else has
+        if has and has != host.variables["container_runtime_root"]:
+            yield say.error(
+                machine.name,
+                f"its images and containers are in {has}, and container_runtime_root is"
+                f" {host.variables['container_runtime_root']}: `kprov up` does not move them",
+                f"`kprov runtime-root migrate --host {machine.name}` does, or set container_runtime_root: {has}",
+            )
+
+
+def _move(machines: Machines, say: Say) -> Iterator[Problem]:
+    for machine in machines.all:
+        move = machine.state.runtime_root
+        if move is None:
+            continue
+        command = f"`kprov runtime-root {{}} --host {machine.name}`"
+        if move.step == "finished":
+            size = f", {gib(move.size)}," if move.size else ""
+            message = f"{move.old}{size} from before the move to {move.new} of {move.finished} is still there"
+            yield say.warning(machine.name, message, f"{command.format('confirm')} removes it, abort goes back to it")
+        else:
+            verb = {"aborting": "abort", "removing": "confirm"}.get(move.step, "migrate")
+            back = f"; {command.format('abort')} goes back to {move.old}" if verb == "migrate" else ""
+            message = f"the move from {move.old} to {move.new} has not ended (begun {move.started}, after: {move.step})"
+            yield say.error(machine.name, message, f"{command.format(verb)} goes on{back}")
+
+
+RULES = (
+    Rule("runtime-switch", _switch),
+    Rule("runtime-root", _root),
+    Rule("runtime-root-changed", _moved),
+    Rule("runtime-root-move", _move),
+)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from kprov.commands.status import _render, status_data
-from kprov.remote.state import ApiState, Drift, LockState, ProbeResult, Unreachable
+from kprov.remote.state import ApiState, Drift, LockState, ProbeResult, RuntimeRootMove, Unreachable
 from tests.unit.factories import converged_states, make_spec, make_state
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -104,3 +104,19 @@ def test_lock_and_foreign_nodes_are_shown() -> None:
     text = shown(data)
     assert "up by ann@desk" in text
     assert "stranger" in text
+
+
+def test_a_move_of_the_runtime_that_has_not_ended_is_named_and_not_healthy() -> None:
+    states = converged()
+    move = RuntimeRootMove("/var/lib/containerd", "/data/containerd", "copied", "2026-05-01T00:00:00Z")
+    states["w1"] = replace(states["w1"], runtime_root=move)  # type: ignore[type-var]
+    data = report(states)
+    assert not data["healthy"]
+    assert (
+        "w1: container runtime moved from /var/lib/containerd to /data/containerd: not ended, after: copied"
+        in shown(data)
+    )
+    states["w1"] = replace(states["w1"], runtime_root=replace(move, step="finished"))  # type: ignore[type-var]
+    data = report(states)
+    assert data["hosts"][1]["healthy"]
+    assert "the old directory is kept" in shown(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kprov.remote.state import ClusterState, Filesystem, PhaseState
+from kprov.remote.state import ClusterState, Filesystem, PhaseState, RuntimeRootMove
 from tests.unit.factories import make_spec
 from tests.unit.remote.test_preflight import fresh, only, preflight
 
@@ -49,3 +49,36 @@ def test_a_root_that_must_be_a_mount(device: str, codes: list[str]) -> None:
         "/var/lib/containerd": Filesystem(size, size, device),
     }
     assert [p.code for p in preflight(spec, fresh(spec, filesystems=filesystems))] == codes
+
+
+def on(root: str) -> PhaseState:
+    fingerprint = {"container_runtime": "containerd", "container_runtime_root": root}
+    return PhaseState(fingerprint=fingerprint, finished="t", dirty=False)
+
+
+def test_another_root_directory_is_refused_with_the_command_that_moves() -> None:
+    spec = make_spec(1, 0, container_runtime_root="/data/containerd")
+    problem = only(spec, fresh(spec, phases={"container_runtime": on("/var/lib/containerd")}), "runtime-root-changed")
+    assert problem.severity == "error"
+    assert "are in /var/lib/containerd, and container_runtime_root is /data/containerd" in problem.message
+    assert str(problem.hint).startswith("`kprov runtime-root migrate --host cp1`")
+
+
+@pytest.mark.parametrize(
+    ("step", "severity", "hint"),
+    [
+        ("begun", "error", "`kprov runtime-root migrate --host cp1` goes on; `kprov runtime-root abort"),
+        ("switching", "error", "`kprov runtime-root migrate --host cp1` goes on; `kprov runtime-root abort"),
+        ("aborting", "error", "`kprov runtime-root abort --host cp1` goes on"),
+        ("removing", "error", "`kprov runtime-root confirm --host cp1` goes on"),
+        ("finished", "warning", "`kprov runtime-root confirm --host cp1` removes it"),
+    ],
+)
+def test_a_move_is_named_until_it_is_confirmed(step: str, severity: str, hint: str) -> None:
+    spec = make_spec(1, 0, container_runtime_root="/data/containerd")
+    recorded = "/data/containerd" if step in ("finished", "removing") else "/var/lib/containerd"
+    move = RuntimeRootMove("/var/lib/containerd", "/data/containerd", step, "2026-01-01T00:00:00Z", "2026-01-02", 2**30)
+    states = fresh(spec, phases={"container_runtime": on(recorded)}, runtime_root=move)
+    problem = only(spec, states, "runtime-root-move")
+    assert problem.severity == severity
+    assert str(problem.hint).startswith(hint)
