@@ -92,9 +92,17 @@ def kubelet(host: Host, capacity: Capacity | None) -> dict[str, Any]:
     if variables["kubelet_eviction_soft"]:
         fields["evictionSoft"] = variables["kubelet_eviction_soft"]
         fields["evictionSoftGracePeriod"] = variables["kubelet_eviction_soft_grace_period"]
+    if _without_websockets(variables):
+        fields["featureGates"] = {"ExtendWebSocketsToKubelet": False}
     if capacity:
         fields |= _reserved(variables, capacity)
     return merged(fields, variables["kubelet_config"])
+
+
+def _without_websockets(variables: Mapping[str, Any]) -> bool:
+    """kubectl exec through cri-dockerd (roles/kubelet/vars)."""
+    minor = int(str(variables["kubernetes_version"]).split(".")[1])
+    return bool(variables["kubelet_docker_exec_fix"]) and variables["container_runtime"] == "docker" and minor >= 36
 
 
 def _reserved(variables: Mapping[str, Any], capacity: Capacity) -> dict[str, Any]:

@@ -65,6 +65,7 @@ CHECKS: tuple[Check, ...] = (
     container_runtime.docker_daemon,
     container_runtime.docker_values,
     container_runtime.docker_and_kubernetes,
+    container_runtime.cri_socket,
     kubelet.own_fields,
     kubelet.reservations,
     kubelet.enforcement,

@@ -29,6 +29,8 @@ LOG_OPTS = {
     "max-size": "container_runtime_docker_log_max_size",
     "max-file": "container_runtime_docker_log_max_files",
 }
+# roles/cluster/vars, cri_socket.
+SOCKETS = {"containerd": "unix:///run/containerd/containerd.sock", "docker": "unix:///run/cri-dockerd.sock"}
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 # Docker reads it with units.FromHumanSize, and only when it creates a container: a wrong one would break every new pod.
 SIZE = re.compile(r"\d+(\.\d+)?\s?[kmgKMG][bB]?")
@@ -142,13 +144,20 @@ def docker_and_kubernetes(draft: Draft, report: Report) -> None:
                 variable="container_runtime_docker_log_driver",
                 hint="use json-file",
             )
-        if _newer_than_1_35(host.text("kubernetes_version") or "") and not _exec_works(host):
-            report.warning(
-                "docker-exec",
-                "kubectl exec and attach do not work with cri-dockerd and kubelet 1.36 or newer, a known limitation",
+
+
+def cri_socket(draft: Draft, report: Report) -> None:
+    """The kubelet's socket follows from the runtime; old ones (dockershim's, Docker's own) speak no CRI."""
+    for host in draft.hosts:
+        own = (host.values.get("kubelet_config") or {}).get("containerRuntimeEndpoint")
+        right = SOCKETS.get(host.text("container_runtime") or "")
+        if own is not None and right and own != right:
+            report.error(
+                "cri-socket",
+                f"kubelet_config: containerRuntimeEndpoint {own} is not the socket of {host.text('container_runtime')}",
                 host=host.name,
-                variable="container_runtime",
-                hint="kubelet_config: {featureGates: {ExtendWebSocketsToKubelet: false}} goes back to what 1.35 did",
+                variable="kubelet_config",
+                hint=f"leave it out: kprov gives kubeadm, kubelet and crictl {right}",
             )
 
 
@@ -181,13 +190,3 @@ def _is_limit(value: Any) -> bool:
         return False
     numbers = list(value.values())
     return all(type(number) is int for number in numbers) and value["soft"] <= value["hard"]
-
-
-def _newer_than_1_35(version: str) -> bool:
-    found = re.match(r"v?1\.(\d+)", version)
-    return found is not None and int(found[1]) > 35
-
-
-def _exec_works(host: DraftHost) -> bool:
-    gates = (host.values.get("kubelet_config") or {}).get("featureGates")
-    return isinstance(gates, dict) and gates.get("ExtendWebSocketsToKubelet") is False

@@ -263,7 +263,9 @@ def kernel(draft: Draft, report: Report) -> None:
                 f"os_sysctl sets {key} to {value}; {why} {wanted}",
                 host=host.name,
                 variable="os_sysctl",
-                hint=f"leave {key} out: kprov sets it to {wanted}",
+                hint=f"leave {key} out: kprov sets it to {wanted}"
+                if value is not None
+                else f"leave {key} out, or set kubelet_protect_kernel_defaults: false",
             )
 
 

@@ -13,12 +13,13 @@ from kprov.verify.world import World
 
 ID = "exec"
 TITLE = "kubectl exec and port-forward work on every node"
-# cri-dockerd names the kubelet a URL without a scheme, and since 1.36 (ExtendWebSocketsToKubelet) that is https to it.
+# cri-dockerd names the kubelet a URL without a scheme, and since 1.36 (ExtendWebSocketsToKubelet) that is https to it;
+# roles/kubelet switches that off. A kubelet that has it on all the same is seen by what kubectl says.
 LIMITATION = "a known limitation"
 DOCKER_SIGN = "server gave HTTP response to HTTPS client"
 DOCKER_HINT = (
-    "set kubelet_config: {featureGates: {ExtendWebSocketsToKubelet: false}} and run `kprov up`: the API server then"
-    " talks to the kubelet as before 1.36. Pods, logs and port-forward are not affected"
+    "leave kubelet_docker_exec_fix at true and ExtendWebSocketsToKubelet out of kubelet_config, then run `kprov up`:"
+    " the API server talks to the kubelet as before 1.36. Pods, logs and port-forward are not affected"
 )
 HINT = "the API server must reach the node's port 10250; see `journalctl -u kubelet -u containerd` there"
 
@@ -56,7 +57,7 @@ def judge(world: World) -> Check:
 
 
 def _known_limitation(world: World, host: Host, said: str) -> str | None:
-    """What is known to be broken between versions that nobody has mended yet: red all the same, but not a riddle."""
+    """What is known to be broken between these two and has an answer: red all the same, but not a riddle."""
     node = world.node(host)
     if node is None or not node.runtime.startswith("docker://") or DOCKER_SIGN not in said:
         return None

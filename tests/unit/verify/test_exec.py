@@ -19,7 +19,7 @@ def test_limitation_of_cri_dockerd_is_named() -> None:
     checks = judged(asked(world(system=system), refuse(f"exec/{name}/exec", error=ERROR)))
     assert red(checks) == {"exec": [name]}
     assert "a known limitation of cri-dockerd with kubelet v1.36.3 (docker://26.1.5)" in checks["exec"].detail
-    assert "ExtendWebSocketsToKubelet: false" in str(checks["exec"].hint)
+    assert "kubelet_docker_exec_fix" in str(checks["exec"].hint)
 
 
 def test_the_same_words_on_containerd_are_no_known_limitation() -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
+from kprov.content import content_root
+from kprov.spec.checks.container_runtime import SOCKETS
 from tests.unit.spec.inventories import codes, machines, only_error, problems
-
-GATE = {"featureGates": {"ExtendWebSocketsToKubelet": False}}
 
 
 def docker(**variables: Any) -> dict[str, dict[str, Any]]:
-    return machines("cp1", "node1", container_runtime="docker", **{"kubelet_config": GATE, **variables})
+    return machines("cp1", "node1", container_runtime="docker", **variables)
 
 
 def warnings(hosts: dict[str, dict[str, Any]]) -> list[str]:
@@ -78,6 +79,16 @@ def test_docker_s_variables_without_docker() -> None:
 
 
 def test_what_works_no_longer_with_docker_is_said() -> None:
-    assert warnings(docker(kubelet_config={})) == ["docker-exec"]
-    assert warnings(docker(kubelet_config={}, kubernetes_version="1.35")) == []
     assert warnings(docker(container_runtime_docker_log_driver="journald")) == ["docker-log-driver"]
+
+
+@pytest.mark.parametrize("socket", ["unix:///var/run/dockershim.sock", "unix:///var/run/docker.sock", "/run/x.sock"])
+def test_a_socket_of_another_runtime_is_refused_with_the_right_one(socket: str) -> None:
+    own = {"kubelet_config": {"containerRuntimeEndpoint": socket}}
+    assert "unix:///run/cri-dockerd.sock" in str(only_error(docker(**own)).hint)
+    assert "unix:///run/containerd/containerd.sock" in str(only_error(machines("cp1", "node1", **own)).hint)
+
+
+def test_the_sockets_are_those_that_the_roles_give() -> None:
+    declared = str(yaml.safe_load((content_root() / "roles/cluster/vars/main.yml").read_text())["cri_socket"])
+    assert all(socket in declared for socket in SOCKETS.values())

@@ -227,10 +227,10 @@ def test_lease_is_compared_with_the_controllers_patience() -> None:
 
 
 def test_kernel_settings_that_a_strict_kubelet_refuses() -> None:
-    problem = error(kubelet_protect_kernel_defaults=True, os_sysctl={"kernel.panic": 0})
+    problem = error(os_sysctl={"kernel.panic": 0})
     expected = "os_sysctl sets kernel.panic to 0; with kubelet_protect_kernel_defaults it must be 10"
     assert problem.message.startswith(expected)
-    assert error(kubelet_protect_kernel_defaults=True, os_sysctl={"kernel.panic": None}).code == "kernel-defaults"
+    assert "kubelet_protect_kernel_defaults: false" in str(error(os_sysctl={"kernel.panic": None}).hint)
 
 
 @pytest.mark.parametrize(
@@ -245,11 +245,12 @@ def test_kernel_settings_that_a_strict_kubelet_refuses() -> None:
     ],
 )
 def test_kernel_settings_that_any_kubelet_overwrites(key: str, value: Any, own: int) -> None:
-    problem = error(os_sysctl={key: value})
+    lenient = {"kubelet_protect_kernel_defaults": False}
+    problem = error(os_sysctl={key: value}, **lenient)
     assert problem.message.startswith(f"os_sysctl sets {key} to {value}; at each start the kubelet sets it to {own}")
     assert problem.hint == f"leave {key} out: kprov sets it to {own}"
     assert problems(with_variable("os_sysctl", {key: own})) == []
-    assert problems(with_variable("os_sysctl", {key: None})) == []
+    assert problems(machines("cp1", "node1", os_sysctl={key: None}, **lenient)) == []
 
 
 def test_swap_for_pods_without_swap_is_said() -> None:
