@@ -40,6 +40,7 @@ class Registry(ThreadingHTTPServer):
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.requests: list[str] = []
+        self._layers: dict[str, bytes] = {}
 
     @property
     def address(self) -> str:
@@ -57,12 +58,23 @@ class Registry(ThreadingHTTPServer):
         entries = []
         for arch, contents in architectures.items():
             digest, data = self._manifest(arch, contents, types)
-            self.manifests[name, digest] = (types["manifest"], data)
-            platform = {"architecture": arch, "os": "linux"}
-            entry = {"mediaType": types["manifest"], "digest": digest, "size": len(data), "platform": platform}
-            entries.append(entry)
+            entries.append(self._entry(name, arch, digest, data, types))
+        self._index(name, tag, entries, types)
+
+    def publish_image(self, name: str, tag: str, arch: str, config: bytes, tars: Sequence[bytes], kind: str) -> str:
+        """An image that somebody else made, from its config and its layers. Returns the digest of its index."""
+        types = TYPES[kind]
+        return self._index(name, tag, [self._entry(name, arch, *self._document(config, tars, types), types)], types)
+
+    def _index(self, name: str, tag: str, entries: list[dict[str, Any]], types: dict[str, str]) -> str:
         index = json.dumps({"schemaVersion": 2, "mediaType": types["index"], "manifests": entries}).encode()
         self.manifests[name, tag] = self.manifests[name, _digest(index)] = (types["index"], index)
+        return _digest(index)
+
+    def _entry(self, name: str, arch: str, digest: str, data: bytes, types: dict[str, str]) -> dict[str, Any]:
+        self.manifests[name, digest] = (types["manifest"], data)
+        platform = {"architecture": arch, "os": "linux"}
+        return {"mediaType": types["manifest"], "digest": digest, "size": len(data), "platform": platform}
 
     def publish_single(self, name: str, tag: str, arch: str, contents: Sequence[bytes]) -> None:
         """An image of one architecture whose tag is its manifest, without an index."""
@@ -73,14 +85,24 @@ class Registry(ThreadingHTTPServer):
         tars = [_tar(content) for content in contents]
         rootfs = {"type": "layers", "diff_ids": [_digest(tar) for tar in tars]}
         config = json.dumps({"architecture": arch, "os": "linux", "config": {}, "rootfs": rootfs}).encode()
+        return self._document(config, tars, types)
+
+    def _document(self, config: bytes, tars: Sequence[bytes], types: dict[str, str]) -> tuple[str, bytes]:
         document = {
             "schemaVersion": 2,
             "mediaType": types["manifest"],
             "config": self._blob(types["config"], config),
-            "layers": [self._blob(types["layer"], gzip.compress(tar, mtime=0)) for tar in tars],
+            "layers": [self._blob(types["layer"], self._compressed(tar)) for tar in tars],
         }
         data = json.dumps(document).encode()
         return _digest(data), data
+
+    def _compressed(self, tar: bytes) -> bytes:
+        """Once for each layer: images share them."""
+        digest = _digest(tar)
+        if digest not in self._layers:
+            self._layers[digest] = gzip.compress(tar, compresslevel=1, mtime=0)
+        return self._layers[digest]
 
     def _blob(self, media_type: str, data: bytes) -> dict[str, Any]:
         self.blobs[_digest(data)] = data

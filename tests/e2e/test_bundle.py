@@ -48,14 +48,14 @@ class World:
     registry: Registry
     manifest: dict[str, Any]
 
-    def kprov(self, *arguments: str) -> Completed:
+    def kprov(self, *arguments: str, timeout: float = 120) -> Completed:
         """Run kprov with -o json; the manifest is what `manifest` holds now."""
         (self.home / "artifacts").mkdir(exist_ok=True)
         (self.home / "artifacts/manifest.yml").write_text(json.dumps(self.manifest))
         argv = [sys.executable, "-c", PROGRAM, str(self.home), *arguments, "-o", "json"]
         environment = {**os.environ, "HOME": str(self.home), "XDG_CACHE_HOME": str(self.home / "cache")}
         environment.pop("XDG_CONFIG_HOME", None)
-        run = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        run = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
         assert run.stdout, run.stderr
         return Completed(run.returncode, json.loads(run.stdout), run.stderr)
 
