@@ -137,6 +137,8 @@ def _observed(options: Options, name: str) -> tuple[Observed, Host, HostState]:
         raise ConnectError(f"{name}: {state.message}", hint=state.hint)
     if "container_runtime" not in state.phases:
         raise InputError(f"{name} has no container runtime of kprov's", hint="`kprov up` installs it where you want it")
+    if not state.cluster.joined:
+        raise InputError(f"{name} is no node of the cluster yet", hint="`kprov up` first")
     return observed, observed.spec.host(name), state
 
 

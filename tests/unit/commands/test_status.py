@@ -43,7 +43,7 @@ def test_converged_cluster_is_healthy() -> None:
         "1.36.3",
     )
     assert host["api_certificate_days"] == 300
-    assert "5 applied" in shown(data)
+    assert "6 applied" in shown(data)
 
 
 def test_dirty_and_drifted_phases_are_named() -> None:
