@@ -26,6 +26,7 @@ PROPERTIES = (
 VERBS = ("enable", "disable", "stop", "start", "restart")
 JOURNAL_LINES = 30
 POLL = 0.1
+UNIT_FILES = "/etc/systemd/system"
 BOOT_STATES = ("enabled", "static", "indirect", "generated", "alias")
 
 
@@ -194,9 +195,16 @@ def apply(phase: str, units: list[dict], deadline: float, check_mode: bool = Fal
     """
     record = PhaseRecord.open(phase, check_mode, part=part)
     record.add_units({unit["name"]: {"start_if": unit["start_if"]} for unit in units if unit["state"] == "started"})
-    names = [unit["name"] for unit in units]
+    # What a unit runs on may be another unit: the service of a timer. systemd must have read that one, too.
+    started = [unit for unit in units if unit["state"] == "started"]
+    files = [path for unit in started for path in unit["restart_on"] if os.path.dirname(path) == UNIT_FILES]
+    names = list(dict.fromkeys([*(unit["name"] for unit in units), *map(os.path.basename, files)]))
     properties = show(names)
-    reload = [name for name in names if properties[name]["NeedDaemonReload"] == "yes"]
+    reload = [
+        name
+        for name in names
+        if properties[name]["NeedDaemonReload"] == "yes" or properties[name]["LoadState"] == "bad-setting"
+    ]
     unknown = [name for name in names if properties[name]["LoadState"] == "not-found"]
     changes = []
     if reload or unknown:
