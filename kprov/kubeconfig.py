@@ -5,6 +5,7 @@ The cluster and its context are called like the cluster, the user <cluster>-admi
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import tempfile
@@ -82,6 +83,13 @@ def merge(existing: str | None, mine: Access, *, use_context: bool = False, repl
     if new or use_context:
         data["current-context"] = mine.name
     return Merged(_dump(data), data.get("current-context") or None)
+
+
+def client_certificate(text: str, name: str) -> str | None:
+    """PEM of the certificate that a kubeconfig has for a cluster's administrator; None if it has none."""
+    found = _find(_parse(text, "the kubeconfig"), "users", f"{name}-admin")
+    encoded = ((found or {}).get("user") or {}).get("client-certificate-data")
+    return base64.b64decode(encoded).decode(errors="replace") if encoded else None
 
 
 def default_path() -> Path:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from kprov.cli.finish import finish
 from kprov.cli.options import AcceptNewHostKeys, Format, Inventory, InventoryOption, Limit, Output, cluster_options
 
+if TYPE_CHECKING:
+    from kprov.certs.item import Inventory as Found
+    from kprov.certs.renewal import Renewal
+
 certs_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Certificates: check all that expire, on disk and on the wire. For any kubeadm cluster, kprov's or not.",
+    help="Certificates: check all that expire, renew kubeadm's. For any kubeadm cluster, kprov's or not.",
 )
 
 
@@ -84,3 +88,75 @@ def schedule(
     options = cluster_options(inventory or inventory_option, accept_new_host_keys, limit)
     confirm = announce(ask=not yes)
     finish("certs.schedule", output, lambda: certs_schedule(options, confirm, err(), break_lock=break_lock))
+
+
+@certs_app.command()
+def renew(
+    inventory: Inventory = None,
+    inventory_option: InventoryOption = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="ITEM", help="Only this: apiserver, admin.conf, ...; may be repeated."),
+    ] = None,
+    host: Annotated[
+        list[str] | None, typer.Option("--host", metavar="HOST", help="Only on this control plane; may be repeated.")
+    ] = None,
+    within: Annotated[
+        str | None, typer.Option("--within", metavar="SPAN", help="Renew what has less than this left. Default: 30d.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Renew however much is left.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done. Exit code 2: something.")] = False,
+    accept_outage: Annotated[
+        bool,
+        typer.Option(
+            "--accept-outage", help="With fewer than 3 control planes, restart a server that does not reload."
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before changing anything.")] = False,
+    break_lock: Annotated[
+        bool, typer.Option("--break-lock", help="Take the cluster's lock from an operation that is dead.")
+    ] = False,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Renew the certificates that kubeadm issued, one control plane at a time, and prove that they are in use.
+
+    Before any change: every member of etcd is healthy, etcd and /etc/kubernetes are backed up.
+
+    Exit code 0: renewed and in use, or nothing to do; 13: something failed. The same command again goes on.
+
+    Example: kprov certs renew inventory.ini --within 60d
+    """
+    from kprov.commands.certs_renew import RenewOptions, certs_renew
+    from kprov.ui.console import err, interactive
+
+    how = RenewOptions(
+        only=_names(only),
+        within=within,
+        everything=everything,
+        dry_run=dry_run,
+        accept_outage=accept_outage,
+        break_lock=break_lock,
+        confirm=_confirm if interactive() and not yes and not dry_run else _show,
+    )
+    options = cluster_options(inventory or inventory_option, accept_new_host_keys, host)
+    finish("certs.renew", output, lambda: certs_renew(options, how, err()))
+
+
+def _names(given: list[str] | None) -> tuple[str, ...]:
+    return tuple(name for item in given or () for name in item.split(",") if name)
+
+
+def _show(renewal: Renewal, found: Found, control_planes: int) -> bool:
+    """Announce without asking."""
+    from kprov.ui.console import err
+    from kprov.ui.renewal_table import print_renewal
+
+    print_renewal(err(), renewal, found, control_planes)
+    return True
+
+
+def _confirm(renewal: Renewal, found: Found, control_planes: int) -> bool:
+    """Announce and ask."""
+    _show(renewal, found, control_planes)
+    return typer.confirm("renew these?", err=True)

@@ -74,7 +74,7 @@ def certs_schedule(
         kind="certs.schedule",
         data=data,
         render=lambda console: _render(console, data),
-        problems=[*observed.warnings, *unreachable, *module_warnings(done)],
+        problems=[*observed.warnings, *unreachable, *module_warnings(done.warnings)],
         exit_code=ExitCode.PARTIAL if unreachable or plan.blocked else ExitCode.OK,
     )
 

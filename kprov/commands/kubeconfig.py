@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from kprov.ui.result import Result
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from kprov.certs.certificate import Certificate
     from kprov.remote.ssh import Connections
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
@@ -68,6 +69,26 @@ def kubeconfig(
     }
     kubectl = "kubectl" if path == files.default_path().expanduser() else f"kubectl --kubeconfig {path}"
     return Result("kubeconfig", data, lambda console: _render(console, data, kubectl), loaded.warnings)
+
+
+def refresh(options: Options, cluster: str, replaced: Collection[Certificate]) -> Path | Problem | None:
+    """Fetch anew if the user's default kubeconfig has one of these certificates: its path; a warning if it has another.
+
+    replaced: of admin.conf, on any control plane. None where the file knows nothing of the cluster. Raises as
+    kubeconfig does.
+    """
+    from kprov.certs.certificate import from_pem
+
+    path = files.default_path().expanduser()
+    text = files.read(path)
+    pem = files.client_certificate(text, cluster) if text else None
+    if pem is None:
+        return None
+    if from_pem(pem)[0] in replaced:
+        kubeconfig(options)
+        return path
+    message = f"{path} has another certificate for {cluster}-admin than was replaced: left as it is"
+    return Problem("warning", "kubeconfig-left", message, hint="`kprov kubeconfig` fetches the present one")
 
 
 def fetch(spec: ClusterSpec, connections: Connections) -> tuple[Host, str]:

@@ -13,6 +13,7 @@ from kprov.commands.context import Observed, Options, judge, observe
 from kprov.commands.plan import plan_data
 from kprov.commands.verify import verify_spec
 from kprov.engine.converge import Converged, Request, converge
+from kprov.engine.events import Event
 from kprov.errors import ExitCode, Interrupted, PhaseError, Problem
 from kprov.phases.plan import Plan, build_plan
 from kprov.ui.result import Result
@@ -138,16 +139,14 @@ def _report(
     exit_code = ExitCode.OK if complete else ExitCode.PARTIAL
     if verified and complete:
         exit_code = verified.exit_code
-    said = [*problems, *module_warnings(done), *(verified.problems if verified else ())]
+    said = [*problems, *module_warnings(done.warnings), *(verified.problems if verified else ())]
     return Result("up", data, render, said, exit_code)
 
 
-def module_warnings(done: Converged) -> list[Problem]:
+def module_warnings(events: Sequence[Event]) -> list[Problem]:
     """What roles could not do on a node and went on without, once each."""
     found = [
-        Problem("warning", event.phase or "run", text, host=event.host)
-        for event in done.warnings
-        for text in event.warnings
+        Problem("warning", event.phase or "run", text, host=event.host) for event in events for text in event.warnings
     ]
     return list(dict.fromkeys(found))
 

@@ -13,16 +13,13 @@ from pathlib import Path
 from kprov.engine.events import Event
 from kprov.engine.inventory import extra_vars, generated_inventory, joined
 from kprov.engine.journal import Journal
-from kprov.engine.lock import controller_lock, holder
-from kprov.engine.paths import controller_id
-from kprov.engine.run import AnsibleRun, Outcome, run_ansible
-from kprov.errors import AnsibleError, LockedError
+from kprov.engine.lock import controller_lock
+from kprov.engine.locked import LockedRun, run_locked
+from kprov.engine.run import Outcome
 from kprov.phases.catalog import PHASES
 from kprov.phases.plan import Plan, Step
 from kprov.remote.state import ProbeResult
 from kprov.spec.cluster import ClusterSpec
-
-LOCK_SECONDS = 2 * 60 * 60  # how long a cluster's lock outlives a controller that vanished
 
 
 @dataclass
@@ -113,44 +110,16 @@ def _with_steps(plan: Plan, steps: tuple[Step, ...]) -> Plan:
 
 
 def _run_once(request: Request, plan: Plan, journal: Journal) -> Outcome:
-    lock = {
-        "run_id": journal.run_id,
-        "controller_id": controller_id(),
-        "holder": holder(),
-        "operation": request.operation,
-        "expires_in": LOCK_SECONDS,
-        "break_lock": request.break_lock,
-    }
-    # A check changes nothing on a node, so it neither needs nor takes the lock there.
-    locked = plan.first_control_plane is not None and not request.check
-    phases = [phase.name for phase in PHASES if plan.hosts_of(phase.name)]
-
-    def on_event(event: Event) -> None:
-        journal.event(event)
-        request.on_event(event)
-
-    def run(playbooks: list[str]) -> Outcome:
-        return run_ansible(
-            AnsibleRun(
-                playbooks=playbooks,
-                user_inventory=request.spec.inventory,
-                generated=generated_inventory(request.spec, request.states, plan),
-                variables=extra_vars(plan, request.states, lock),
-                log=journal.ansible_log,
-                check=request.check,
-                accept_new_host_keys=request.accept_new_host_keys,
-            ),
-            on_event,
-        )
-
-    outcome = run([*(["lock"] if locked else []), *phases, *(["unlock"] if locked else [])])
-    refused = next((event for event in outcome.failures if event.locked), None)
-    if refused:
-        raise LockedError(
-            refused.msg or "the cluster is in use", hint="`kprov up --break-lock` takes the lock if its holder is gone"
-        )
-    if outcome.exit_code and not outcome.failures and not outcome.interrupted:
-        raise AnsibleError(outcome.exit_code, journal.ansible_log)
-    if locked and outcome.failures and not outcome.interrupted:
-        run(["unlock"])  # the failed run ended before its own unlock
-    return outcome
+    wanted = LockedRun(
+        operation=request.operation,
+        spec=request.spec,
+        playbooks=[phase.name for phase in PHASES if plan.hosts_of(phase.name)],
+        generated=generated_inventory(request.spec, request.states, plan),
+        variables=extra_vars(plan, request.states),
+        lock_host=plan.first_control_plane,
+        on_event=request.on_event,
+        check=request.check,
+        break_lock=request.break_lock,
+        accept_new_host_keys=request.accept_new_host_keys,
+    )
+    return run_locked(wanted, journal)

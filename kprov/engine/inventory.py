@@ -29,16 +29,15 @@ def generated_inventory(spec: ClusterSpec, states: Mapping[str, ProbeResult], pl
     return {"all": {"hosts": hosts, "children": children}}
 
 
-def extra_vars(plan: Plan, states: Mapping[str, ProbeResult], lock: dict[str, Any]) -> dict[str, Any]:
-    """Variables of the whole run: each play's group, how many hosts of a rolling phase at a time, home, the lock."""
+def extra_vars(plan: Plan, states: Mapping[str, ProbeResult]) -> dict[str, Any]:
+    """Variables of the whole run: each play's group, how many hosts of a rolling phase at a time, home."""
     groups = {phase.group: phase.group for phase in PHASES}
     serial = {
         f"serial_{phase.name}": 1 if any(joined(states.get(host)) for host in plan.hosts_of(phase.name)) else "100%"
         for phase in PHASES
         if phase.rolling
     }
-    home = plan.first_control_plane
-    return {**groups, **serial, "control_plane_first": home, "lock_host": home, "kprov_lock": lock}
+    return {**groups, **serial, "control_plane_first": plan.first_control_plane}
 
 
 def joined(state: ProbeResult | None) -> bool:

@@ -19,7 +19,7 @@ class Journal:
     """One run. `directory` holds plan.json, events.jsonl, ansible.log; `last` beside it points to the newest run."""
 
     def __init__(self, cluster: str, operation: str) -> None:
-        self.run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{operation}"
+        self.run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{operation.replace(' ', '-')}"
         runs = cluster_home(cluster) / "runs"
         self.directory = runs / self.run_id
         self.directory.mkdir(mode=0o700, parents=True)

@@ -34,7 +34,7 @@ def wait(what: str, deadline: float, check) -> None:
 
 def kubelet_healthy() -> str | None:
     """None when the kubelet on this node answers."""
-    problem = _get(KUBELET_HEALTH)
+    problem = responds(KUBELET_HEALTH)
     return problem and f"{problem}; look at `journalctl -u kubelet`"
 
 
@@ -55,7 +55,7 @@ def control_plane_healthy(address: str, port: int, crictl: list[str], known: dic
 
 def api_ready(address: str, port: int) -> str | None:
     """None when the API server of this node is ready."""
-    return _get(f"https://{address}:{port}/readyz", cafile=real(PKI + "/ca.crt"))
+    return responds(f"https://{address}:{port}/readyz", cafile=real(PKI + "/ca.crt"))
 
 
 def node_registered(name: str) -> bool | None:
@@ -94,7 +94,7 @@ def answers(address: str, port: int) -> str | None:
         urls[component] = f"https://{host}:{secure_port}/healthz"
     for component, url in urls.items():
         # The latter two serve a certificate of their own making.
-        problem = _get(url, cafile=real(PKI + "/ca.crt") if component == "kube-apiserver" else "")
+        problem = responds(url, cafile=real(PKI + "/ca.crt") if component == "kube-apiserver" else "")
         if problem:
             return f"{component}: {problem}"
     return api_ready(address, port)
@@ -134,7 +134,7 @@ def _manifest(component: str) -> str:
         return ""
 
 
-def _get(url: str, cafile: str = "") -> str | None:
+def responds(url: str, cafile: str = "") -> str | None:
     """None when the answer is 200. Without cafile the server's certificate is not checked: this node's own ports."""
     try:
         context = None

@@ -100,7 +100,7 @@ def explain(lock: dict) -> str:
     """Why the lock cannot be taken and what to do."""
     return (
         f"the cluster is locked: {describe(lock)}. Wait for that run. If you know that it has ended, "
-        "take the lock from it with `kprov up --break-lock`"
+        "take the lock from it with --break-lock"
     )
 
 

@@ -1,4 +1,4 @@
-"""A `kprov up` in the background; its journal tells a test when to strike."""
+"""A kprov command in the background; its journal tells a test when to strike."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ POLL_SECONDS = 0.02
 
 
 class RunningUp:
-    """`kprov up --yes -o json` as a process; leaving the context kills what still runs."""
+    """`kprov up --yes -o json` as a process; leaving the context kills what still runs. verb: another command."""
 
-    def __init__(self, lab: LabCluster, *arguments: str) -> None:
+    def __init__(self, lab: LabCluster, *arguments: str, verb: tuple[str, ...] = ("up",)) -> None:
         self._runs = cluster_home(lab.name) / "runs"
         self._before = self._present()
-        argv = [sys.executable, "-m", "kprov", "up", str(lab.inventory), "--yes", "-o", "json", *arguments]
+        argv = [sys.executable, "-m", "kprov", *verb, str(lab.inventory), "--yes", "-o", "json", *arguments]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
             argv,

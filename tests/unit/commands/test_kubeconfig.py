@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from kprov import kubeconfig as files
+from kprov.certs.certificate import Certificate
 from kprov.commands import kubeconfig as command
 from kprov.commands.context import Options
-from kprov.errors import ConnectError, InputError, LockedError
+from kprov.errors import ConnectError, InputError, LockedError, Problem
 from kprov.remote.dialogue import Completed
 from kprov.spec.cluster import Host
 from kprov.spec.load import Loaded
 from tests.unit.factories import make_spec
+from tests.unit.plugins.certificates import Pair, issue
 
 ADMIN = """\
 apiVersion: v1
@@ -275,3 +277,29 @@ def test_no_control_plane_says_what_each_one_said(monkeypatch: pytest.MonkeyPatc
         ("cp1", "cp1 gave no answer within 10 s"),
         ("cp3", "cat: no such file"),
     ]
+
+
+def administrator(pair: Pair) -> str:
+    """A kubeconfig with the entry of the cluster test."""
+    access = files.access(pair.kubeconfig() + "clusters: [{cluster: {server: s}, name: x}]\n", "test", "/i.ini")
+    return files.merge(OTHERS, access).text
+
+
+def test_only_a_copy_of_a_replaced_certificate_is_refreshed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config"
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    fetched: list[Options] = []
+    monkeypatch.setattr(command, "kubeconfig", fetched.append)
+    old, other = issue("kubernetes-admin"), issue("kubernetes-admin")
+    replaced = {Certificate(old.certificate)}
+
+    assert command.refresh(Options(), "test", replaced) is None  # no file
+    path.write_text(OTHERS)
+    assert command.refresh(Options(), "test", replaced) is None  # other clusters only
+    path.write_text(administrator(other))
+    remark = command.refresh(Options(), "test", replaced)
+    assert isinstance(remark, Problem) and remark.code == "kubeconfig-left"
+    assert fetched == []
+    path.write_text(administrator(old))
+    assert command.refresh(Options(), "test", replaced) == path
+    assert len(fetched) == 1

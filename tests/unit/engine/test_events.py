@@ -64,4 +64,4 @@ def test_warnings_of_kprovs_own_modules_reach_the_result_once_and_those_of_other
     said = '{"event": "ok", "host": "w1", "phase": "os", "module": "%s", "warnings": ["vm.x: this kernel has it not"]}'
     done = Converged()
     done.add(outcome(said % "kprov_kernel", said % "kprov_kernel", said % "ansible.builtin.command"))
-    assert module_warnings(done) == [Problem("warning", "os", "vm.x: this kernel has it not", host="w1")]
+    assert module_warnings(done.warnings) == [Problem("warning", "os", "vm.x: this kernel has it not", host="w1")]

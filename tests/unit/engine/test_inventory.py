@@ -38,16 +38,16 @@ def test_fingerprints_travel_with_the_phases_that_run() -> None:
     plan = build_plan(spec, states)
     hosts = generated_inventory(spec, states, plan)["all"]["hosts"]
     assert hosts["w1"]["kprov_fingerprints"]["kubelet"]["kubelet_max_pods"] == 42
-    assert extra_vars(plan, states, {})["control_plane_first"] == "cp1"
+    assert extra_vars(plan, states)["control_plane_first"] == "cp1"
 
 
 def test_kubelets_of_working_nodes_are_restarted_one_by_one_and_new_machines_at_once() -> None:
     spec = make_spec(1, 2)
     fresh = {h.name: make_state(h.name) for h in spec.hosts}
-    assert extra_vars(build_plan(spec, fresh), fresh, {})["serial_kubelet"] == "100%"
+    assert extra_vars(build_plan(spec, fresh), fresh)["serial_kubelet"] == "100%"
     working = converged_states(spec)
     changed = build_plan(make_spec(1, 2, kubelet_max_pods=42), working)
-    assert extra_vars(changed, working, {})["serial_kubelet"] == 1
+    assert extra_vars(changed, working)["serial_kubelet"] == 1
 
 
 def test_size_of_the_machine_travels_to_the_role() -> None:

@@ -1,0 +1,103 @@
+"""What a renewal has to do, host by host: files that are due, processes that do not use theirs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from kprov.certs.item import Inventory, Item, Renewer
+from kprov.certs.node.known import KUBEADM, READ_AT_START
+
+READERS = {kubeconfig: component for component, kubeconfig in READ_AT_START.items()}
+
+
+@dataclass(frozen=True)
+class Work:
+    """On one control plane. due: to be renewed; unused: in order on disk, but what runs does not use it."""
+
+    host: str
+    due: tuple[Item, ...] = ()
+    unused: tuple[Item, ...] = ()
+
+    @property
+    def restarts(self) -> tuple[str, ...]:
+        """Components that have to be restarted, because they read their certificate only when they start."""
+        names = {item.name for item in (*self.due, *self.unused)}
+        return tuple(component for kubeconfig, component in sorted(READERS.items()) if kubeconfig in names)
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """work: hosts with something to do. external: what only the owner of another CA can renew."""
+
+    work: tuple[Work, ...]
+    external: tuple[Item, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(work.host for work in self.work)
+
+
+def plan(inventory: Inventory, hosts: Collection[str], only: Collection[str], within: float | None) -> Renewal:
+    """hosts: control planes, in their order. only: names, all if empty. within: seconds left, None: however many."""
+    work, external = [], []
+    for host in hosts:
+        mine = [item for item in inventory.items if item.host == host and item.name in KUBEADM]
+        wanted = [item for item in mine if not only or item.name in only]
+        due = [item for item in wanted if item.renewer is Renewer.KUBEADM and _due(item, inventory, within)]
+        external += [item for item in wanted if item.renewer is Renewer.EXTERNAL and _due(item, inventory, within)]
+        unused = [item for item in mine if item.served_equal is False and item not in due]
+        if due or unused:
+            work.append(Work(host, tuple(due), tuple(unused)))
+    return Renewal(tuple(work), tuple(external))
+
+
+def _due(item: Item, inventory: Inventory, within: float | None) -> bool:
+    broken = item.key is not None and item.key.problem is not None  # a renewal that was cut between two files
+    return broken or within is None or item.left(inventory.now) < within
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """One item before and after. proof: how it is known to be in use; problem: why it is not renewed or not in use."""
+
+    before: Item
+    after: Item | None
+    proof: str = ""
+    problem: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is another certificate on disk now."""
+        return self.after is not None and self.after.certificate != self.before.certificate
+
+
+def compare(renewal: Renewal, after: Inventory) -> tuple[Renewed, ...]:
+    """What has become of each item that the renewal was about."""
+    return tuple(
+        _compare(item, after.named(work.host, item.name), item in work.due)
+        for work in renewal.work
+        for item in (*work.due, *work.unused)
+    )
+
+
+def _compare(before: Item, after: Item | None, due: bool) -> Renewed:
+    if after is None:
+        return Renewed(before, after, problem="it cannot be read any more")
+    if due and after.certificate == before.certificate:
+        return Renewed(before, after, problem="not renewed")
+    if after.key and after.key.problem:
+        return Renewed(before, after, problem=f"its private key: {after.key.problem}")
+    if after.served_equal is False:
+        return Renewed(before, after, problem="renewed on disk, but what runs still uses the old one")
+    return Renewed(before, after, proof=_proof(after))
+
+
+def _proof(item: Item) -> str:
+    if item.served:
+        return "served at " + ", ".join(one.where for one in item.served)
+    if item.served_equal:
+        return f"{READERS.get(item.name, 'its process')} started after it"
+    if item.kind == "kubeconfig":
+        return "new in the file"
+    return "new in the file, which is read for each connection"

@@ -1,0 +1,80 @@
+"""The API server on this node, asked with the identity in a kubeconfig, without kubectl."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import ssl
+
+from ansible.module_utils.kprov_kubeadm_certs import ADMIN_CONF, KUBERNETES, load_identity
+from ansible.module_utils.kprov_kubeadm_run import StepError
+from ansible.module_utils.kprov_paths import real
+from ansible.module_utils.kprov_static_pods import StaticPod
+
+SECONDS = 5.0
+KUBEADM_CONFIG = KUBERNETES + "/kubeadm.yaml"
+NAME = "kubernetes"  # kubeadm puts it into every API server's certificate
+
+
+class Api:
+    """The API server of a manifest."""
+
+    def __init__(self, pod: StaticPod) -> None:
+        self._ca = pod.flag("client-ca-file") or ""
+        bound = pod.flag("bind-address") or "0.0.0.0"
+        self.address = (pod.flag("advertise-address") or "127.0.0.1") if bound in ("0.0.0.0", "::") else bound
+        self.port = int(pod.flag("secure-port") or 6443)
+
+    def get(self, path: str, kubeconfig: str = ADMIN_CONF) -> dict | str:
+        """What is at a path, JSON or else text. Raises StepError for any other answer than 200."""
+        where = f"https://{self.address}:{self.port}{path}"
+        try:
+            context = ssl.create_default_context(cafile=real(self._ca))
+            load_identity(context, kubeconfig)
+            plain = socket.create_connection((self.address, self.port), timeout=SECONDS)
+            try:
+                connection = http.client.HTTPConnection(self.address, self.port, timeout=SECONDS)
+                connection.sock = context.wrap_socket(plain, server_hostname=NAME)
+                connection.request("GET", path, headers={"Accept": "application/json"})
+                response = connection.getresponse()
+                body = response.read().decode(errors="replace")
+            finally:
+                plain.close()
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise StepError(f"{where} with {kubeconfig}: {error}") from error
+        if response.status != 200:
+            raise StepError(f"{where} with {kubeconfig} answers {response.status}: {body[:300]}")
+        try:
+            return json.loads(body)
+        except ValueError:
+            return body
+
+
+def kubeadm_config(api: Api, given: str, runtime: str) -> tuple[str, str | None]:
+    """(path, None) of kubeadm's configuration on this node, or ("", text) from the cluster. Raises StepError.
+
+    given: path that the user names. kubeadm is never left to look for itself: it would fall back to its defaults
+    without failing, and so lose certificatesDir, validity and key type.
+    """
+    for path in (given, KUBEADM_CONFIG):
+        if path and os.path.exists(real(path)):
+            with open(real(path), encoding="utf-8") as file:
+                if "kind: ClusterConfiguration" in file.read():
+                    return path, None
+        if path and path == given:
+            raise StepError(f"{path} (certs_renew_config) holds no ClusterConfiguration")
+    try:
+        found = api.get("/api/v1/namespaces/kube-system/configmaps/kubeadm-config")
+        cluster = found["data"]["ClusterConfiguration"]
+    except (StepError, KeyError, TypeError) as error:
+        raise StepError(
+            f"kubeadm's configuration of the cluster is neither in {KUBEADM_CONFIG} nor in ConfigMap "
+            f"kube-system/kubeadm-config ({error}); name a file on the node in certs_renew_config"
+        ) from error
+    version = next(line for line in cluster.splitlines() if line.startswith("apiVersion:"))
+    return "", (
+        f"{cluster.rstrip()}\n---\n{version}\nkind: InitConfiguration\nnodeRegistration:\n  criSocket: {runtime}\n"
+        f"localAPIEndpoint:\n  advertiseAddress: {json.dumps(api.address)}\n  bindPort: {api.port}\n"
+    )

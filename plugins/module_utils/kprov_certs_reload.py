@@ -1,0 +1,119 @@
+"""Brings renewed certificates into use on a control plane, with the least that has to be restarted.
+
+kube-apiserver and etcd read their files again by themselves; a handshake proves it, and only one that does not gets
+restarted. What has a kubeconfig (kube-controller-manager, kube-scheduler, a virtual IP's pod) reads it when it starts.
+"""
+
+from __future__ import annotations
+
+import calendar
+import os
+import time
+
+from ansible.module_utils import kprov_certs_served as served
+from ansible.module_utils import kprov_kubeadm_wait as waits
+from ansible.module_utils.kprov_certs_api import Api
+from ansible.module_utils.kprov_kubeadm_certs import Item, items
+from ansible.module_utils.kprov_kubeadm_run import StepError
+from ansible.module_utils.kprov_paths import real
+from ansible.module_utils.kprov_static_pods import Containers, StaticPod, pki_directory, pods
+
+# The API server looks at its files when the kernel tells it of a change, and every minute in any case
+# (staging/src/k8s.io/apiserver/pkg/server/dynamiccertificates).
+RELOAD_SECONDS = 75.0
+START_SECONDS = 45.0  # from a container's end to its successor: the kubelet waits 10 s after a second crash
+HEALTH_SECONDS = 60.0
+LEASE_SECONDS = 60.0  # a leader that stopped without giving up its lease keeps it for 15 s
+PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/"
+
+
+class Reload:
+    """One control plane. may_restart: whether kube-apiserver and etcd may be restarted when they do not reload."""
+
+    def __init__(self, bin_dir: str, may_restart: bool, check_mode: bool) -> None:
+        self._pods = pods()
+        self._known: dict[str, Item] = items(pki_directory(self._pods))
+        self._containers = Containers(bin_dir)
+        self._api = Api(self._pods["kube-apiserver"])
+        self._may_restart = may_restart
+        self._check_mode = check_mode
+        self.changes: list[str] = []
+        self.proofs: dict[str, str] = {}
+
+    def run(self) -> None:
+        """Bring everything into use, one component at a time. Raises StepError."""
+        self._servers()
+        for pod in self._pods.values():
+            for item in self._known.values():
+                if item.kubeconfig and pod.mounts(item.path) and os.path.exists(real(item.path)):
+                    self._client(pod, item)
+
+    def _servers(self) -> None:
+        found = served.endpoints(self._pods)
+        failed = served.prove(found, self._known, 0.0 if self._check_mode else RELOAD_SECONDS)
+        for component in dict.fromkeys(each.component for each in failed):
+            why = "; ".join(text for each, text in failed.items() if each.component == component)
+            if self._check_mode:
+                self.changes.append(f"{component} restarted")
+                continue
+            if not self._may_restart:
+                raise StepError(
+                    f"{component} did not take its renewed certificate within {RELOAD_SECONDS:g} s: {why}. "
+                    "It would have to be restarted, and the API would be away meanwhile: allow it with --accept-outage"
+                )
+            self._restart(component, time.time())
+            mine = [each for each in found if each.component == component]
+            left = served.prove(mine, self._known, HEALTH_SECONDS)
+            if left:
+                raise StepError(
+                    f"{'; '.join(left.values())}, also after a restart of {component}: "
+                    "something else answers there, or it reads other files"
+                )
+        for each in found:
+            self.proofs.setdefault(each.item, "")
+            self.proofs[each.item] += f"{', ' if self.proofs[each.item] else 'served at '}{each.host}:{each.port}"
+
+    def _client(self, pod: StaticPod, item: Item) -> None:
+        """Restart a pod whose container is older than its kubeconfig."""
+        written = os.stat(real(item.path)).st_mtime
+        container = self._containers.newest(pod.name)
+        if not (container and container.running and container.created > written):
+            if self._check_mode:
+                self.changes.append(f"{pod.name} restarted")
+                return
+            self._restart(pod.name, written)
+        if pod.name in PORTS and not self._check_mode:
+            self._working(pod, item)
+        self.proofs[item.name] = f"{pod.name} started after it was written"
+
+    def _restart(self, name: str, since: float) -> None:
+        started = time.monotonic()
+        how = self._containers.restart(name, since, START_SECONDS)
+        self.changes.append(f"{name}: {how} in {time.monotonic() - started:.1f} s")
+
+    def _working(self, pod: StaticPod, item: Item) -> None:
+        host = pod.flag("bind-address") or "127.0.0.1"
+        host = "127.0.0.1" if host in served.ANY_ADDRESS else host
+        url = f"https://{host}:{pod.flag('secure-port') or PORTS[pod.name]}/healthz"
+        container = self._containers.newest(pod.name)
+        try:
+            waits.wait(f"{pod.name} was not healthy", HEALTH_SECONDS, lambda: waits.responds(url))
+            if pod.flag("leader-elect") != "false" and container:
+                since = container.created
+                waits.wait(f"nobody leads as {pod.name}", LEASE_SECONDS, lambda: self._led(pod.name, item.path, since))
+        except StepError as error:
+            raise StepError(f"{error}; {self._containers.log_tail(pod.name)}") from error
+
+    def _led(self, name: str, kubeconfig: str, since: float) -> str | None:
+        """None when this or another replica has renewed the lease since. Asked with the component's own identity."""
+        try:
+            lease = self._api.get(LEASES + name, kubeconfig)
+        except StepError as error:
+            return str(error)
+        renewed = str(lease.get("spec", {}).get("renewTime") or "") if isinstance(lease, dict) else ""
+        try:
+            at = calendar.timegm(time.strptime(renewed[:19], "%Y-%m-%dT%H:%M:%S"))
+        except ValueError:
+            return "the lease has no renewTime"
+        return None if at > since else f"the lease was renewed last at {renewed}"

@@ -1,0 +1,63 @@
+#!/usr/bin/python
+"""kprov_certs_backup: keep /etc/kubernetes and a snapshot of etcd before certificates are renewed."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kprov_certs_backup
+short_description: An archive of /etc/kubernetes and a snapshot of etcd, on the node
+description:
+  - Only when something is due on this node; C(backup) is empty otherwise. The snapshot comes from etcd's own client
+    port and is checked against the checksum that it ends with.
+options:
+  only:
+    {description: Names as kubeadm has them; empty means all., type: list, elements: str, default: []}
+  within:
+    {description: "Renew what has less time left, such as 30d; empty means all.", type: str, default: 30d}
+  keep: {description: How many backups stay on the node., type: int, default: 5}
+author: kprov
+"""
+
+import time
+
+from ansible.module_utils import kprov_certs_backup as backups
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kprov_etcd import Etcd
+from ansible.module_utils.kprov_kubeadm_certs import CertificateProblem, due, items, present, seconds
+from ansible.module_utils.kprov_kubeadm_run import StepError
+from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_static_pods import pki_directory, pods
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec={
+            "only": {"type": "list", "elements": "str", "default": []},
+            "within": {"type": "str", "default": "30d"},
+            "keep": {"type": "int", "default": 5},
+        },
+        supports_check_mode=True,
+    )
+    parameters = module.params
+    try:
+        within = seconds(parameters["within"]) if parameters["within"] else None
+        with node_lock(check_mode=module.check_mode):
+            manifests = pods()
+            known = items(pki_directory(manifests))
+            found = present(known)
+            if not due(known, found, parameters["only"], within, time.time()):
+                module.exit_json(changed=False, backup={})
+            if module.check_mode:
+                module.exit_json(changed=True, backup={})
+            made = backups.make(found, Etcd(manifests["etcd"]) if "etcd" in manifests else None, time.time())
+            removed = backups.forget_old(parameters["keep"])
+    except (StepError, CertificateProblem, LockTimeout, ValueError) as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or backups.BACKUPS}: {error.strerror or error}")
+    module.exit_json(changed=True, backup=made, removed_files=removed, changes=[made["directory"]])
+
+
+if __name__ == "__main__":
+    main()

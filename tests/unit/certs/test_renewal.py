@@ -1,0 +1,120 @@
+"""What a renewal has to do, and what has become of it."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kprov.certs.certificate import from_pem
+from kprov.certs.item import Inventory, Item, Key, Renewer, Served
+from kprov.certs.node.known import KUBEADM
+from kprov.certs.renewal import compare, plan
+from kprov.ui.renewal_table import impact
+from tests.unit.plugins.certificates import NOW, Pair, issue
+
+DAY = 86400.0
+CA: Pair = issue("kubernetes")
+HOSTS = ("cp1", "cp2", "cp3")
+
+
+def item(host: str, name: str, days: float = 20.0, **fields: object) -> Item:
+    certificate = from_pem(issue(name, signer=CA, days=days).pem.decode())[0]
+    kind = "kubeconfig" if name.endswith(".conf") else "certificate"
+    values: dict[str, object] = {"renewer": Renewer.KUBEADM, **fields}
+    return Item(host=host, name=name, kind=kind, place=f"/{name}", certificate=certificate, **values)  # type: ignore[arg-type]
+
+
+def inventory(*items: Item) -> Inventory:
+    return Inventory(NOW, items)
+
+
+def names(found: Inventory, only: tuple[str, ...] = (), within: float | None = 30 * DAY) -> list[tuple[str, list[str]]]:
+    return [(work.host, [item.name for item in work.due]) for work in plan(found, HOSTS, only, within).work]
+
+
+def test_only_kubeadms_certificates_of_control_planes_that_end_soon() -> None:
+    found = inventory(
+        item("cp2", "apiserver"),
+        item("cp1", "apiserver"),
+        item("cp1", "etcd-peer", days=40),
+        item("cp1", "kubelet-client", renewer=Renewer.KUBELET),
+        item("cp1", "/root/.kube/config", renewer=Renewer.COPY),
+        item("w1", "apiserver"),
+        item("", "endpoint", served_equal=False),
+    )
+    assert names(found) == [("cp1", ["apiserver"]), ("cp2", ["apiserver"])]
+    assert names(found, within=None) == [("cp1", ["apiserver", "etcd-peer"]), ("cp2", ["apiserver"])]
+    assert names(found, only=("etcd-peer",)) == []
+    assert names(found, only=("etcd-peer",), within=None) == [("cp1", ["etcd-peer"])]
+
+
+def test_a_certificate_without_its_key_is_due() -> None:
+    broken = Key("/etcd-peer.key", 0o600, "it is of another certificate")
+    assert names(inventory(item("cp1", "etcd-peer", days=300, key=broken))) == [("cp1", ["etcd-peer"])]
+
+
+def test_what_another_ca_signs_is_named_and_left_alone() -> None:
+    found = plan(inventory(item("cp1", "apiserver", renewer=Renewer.EXTERNAL)), HOSTS, (), 30 * DAY)
+    assert found.work == ()
+    assert [one.name for one in found.external] == ["apiserver"]
+
+
+@given(st.sampled_from(sorted(KUBEADM)), st.sampled_from([True, None]), st.floats(31, 3000))
+def test_nothing_is_due_that_has_time_and_is_in_use(name: str, in_use: bool | None, days: float) -> None:
+    assert plan(inventory(item("cp1", name, days, served_equal=in_use)), HOSTS, (), 30 * DAY).work == ()
+
+
+def test_a_process_with_an_old_certificate_is_work_and_is_restarted_where_it_must_be() -> None:
+    found = inventory(
+        item("cp1", "apiserver", days=300, served_equal=False),
+        item("cp1", "scheduler.conf", days=300, served_equal=False),
+    )
+    (work,) = plan(found, HOSTS, (), 30 * DAY).work
+    assert (work.due, [one.name for one in work.unused]) == ((), ["apiserver", "scheduler.conf"])
+    assert work.restarts == ("kube-scheduler",)
+
+
+def test_proof_is_what_is_served_or_started_and_not_the_file() -> None:
+    before = inventory(item("cp1", "apiserver"), item("cp1", "scheduler.conf"), item("cp1", "front-proxy-client"))
+    renewal = plan(before, HOSTS, (), 30 * DAY)
+    fresh = item("cp1", "apiserver", days=365)
+    served = (Served("10.0.0.1:6443", fresh.certificate),)
+    after = [
+        replace(fresh, served=served, served_equal=True),
+        item("cp1", "scheduler.conf", days=365, served_equal=True),
+        item("cp1", "front-proxy-client", days=365),
+    ]
+    proofs = [(one.proof, one.problem) for one in compare(renewal, inventory(*after))]
+    assert proofs == [
+        ("served at 10.0.0.1:6443", ""),
+        ("kube-scheduler started after it", ""),
+        ("new in the file, which is read for each connection", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("after", "problem"),
+    [
+        (None, "cannot be read"),
+        ("same", "not renewed"),
+        ({"served_equal": False}, "still uses the old one"),
+        ({"key": Key("/apiserver.key", 0o600, "it is of another certificate")}, "another certificate"),
+    ],
+)
+def test_proof_can_say_no(after: object, problem: str) -> None:
+    before = inventory(item("cp1", "apiserver"))
+    renewal = plan(before, HOSTS, (), 30 * DAY)
+    later = item("cp1", "apiserver", days=365, **after) if isinstance(after, dict) else before.items[0]
+    found = inventory() if after is None else inventory(later)
+    (one,) = compare(renewal, replace(found, now=NOW + datetime.timedelta(minutes=1)))
+    assert problem in one.problem
+    assert one.proof == ""
+
+
+@pytest.mark.parametrize(("planes", "word"), [(1, "5 to 35 s"), (2, "majority"), (3, "others answer")])
+def test_announcement_says_what_happens_to_the_api(planes: int, word: str) -> None:
+    assert word in " ".join(impact(planes, restarted=True))
