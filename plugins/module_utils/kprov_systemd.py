@@ -25,6 +25,7 @@ PROPERTIES = (
 )
 VERBS = ("enable", "disable", "stop", "start", "restart")
 JOURNAL_LINES = 30
+VERIFY_SECONDS = 30
 POLL = 0.1
 UNIT_FILES = "/etc/systemd/system"
 BOOT_STATES = ("enabled", "static", "indirect", "generated", "alias")
@@ -65,6 +66,22 @@ def show(names: list[str]) -> dict[str, dict[str, str]]:
     blocks = systemctl("show", "--property=" + ",".join(PROPERTIES), "--", *names).strip().split("\n\n")
     found = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
     return dict(zip(names, found))  # noqa: B905 - not in Python 3.9
+
+
+def refuse_faulty(unit: dict) -> None:
+    """UnitError if systemd finds fault with the unit's files that are kprov's.
+
+    systemd leaves out a line that it does not understand and starts the unit without it; what runs is better than that.
+    Faults of other files (the distribution's, somebody's own drop-ins) are not a reason to stop here.
+    """
+    try:
+        said = run(["systemd-analyze", "verify", "--man=no", unit["name"]], VERIFY_SECONDS).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return  # not installed, or too slow: systemd itself will say
+    starts = (*(f"{path}:" for path in unit["restart_on"]), f"{unit['name']}: Command ")
+    faults = [line for line in said.splitlines() if line.startswith(starts)]
+    if faults:
+        raise UnitError(f"{unit['name']} was left as it runs, because its files have faults: {'; '.join(faults)}")
 
 
 def journal(name: str) -> str:
@@ -169,6 +186,8 @@ class Plan:
 
     def apply(self, deadline: float) -> None:
         """Do it, wait until it is good, record that."""
+        if self.start or self.restart:
+            refuse_faulty(self.unit)
         if self.start and self.failed:
             systemctl("reset-failed", "--", self.name)  # else a unit that failed too often refuses to start
         for verb in VERBS:

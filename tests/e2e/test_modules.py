@@ -193,6 +193,23 @@ def test_invalid_file_changes_nothing(playbook: Playbook) -> None:
     assert playbook.node("cat /etc/kprov-e2e/main.conf /etc/kprov-e2e/optional").split() == ["valid", "1", "there"]
 
 
+def test_unit_with_a_line_that_systemd_does_not_know_is_not_restarted(playbook: Playbook) -> None:
+    playbook.run()
+    started = playbook.node(f"systemctl show -P InvocationID {UNIT}")
+    template = playbook.directory / f"roles/e2e/templates/etc/systemd/system/{UNIT}.j2"
+    good = template.read_text()
+    template.write_text(good.replace("[Install]", "LimitNOFILES=5\n[Install]"))
+    done = playbook.run()
+    assert done.returncode == 2
+    assert f"{UNIT} was left as it runs" in done.stdout
+    assert "LimitNOFILES" in done.stdout
+    assert playbook.node(f"systemctl show -P InvocationID {UNIT}") == started
+    assert playbook.exists("/var/lib/kprov/phases/e2e.dirty")
+    template.write_text(good)
+    assert playbook.changed() > 0
+    assert playbook.changed() == 0
+
+
 def test_run_that_dies_before_the_restart_is_made_good_by_the_next(playbook: Playbook) -> None:
     playbook.run()
     started = playbook.node(f"systemctl show -P InvocationID {UNIT}")

@@ -16,6 +16,7 @@ class Systemd:
         self.calls: list[str] = []
         self.fails_to_start: set[str] = set()
         self.ready = [0]
+        self.faults = ""
 
     def add(self, name: str, active="inactive", enabled="disabled", **properties: str) -> None:
         self.units[name] = {
@@ -33,6 +34,8 @@ class Systemd:
     def run(self, argv: list[str], timeout: float) -> subprocess.CompletedProcess:
         if argv[0] == "journalctl":
             return done(0, "panic: no such port\n")
+        if argv[0] == "systemd-analyze":
+            return done(1 if self.faults else 0, self.faults)
         if argv[0] != "systemctl":
             return done(self.ready.pop(0) if len(self.ready) > 1 else self.ready[0], "not yet")
         verb, names = argv[1], argv[argv.index("--") + 1 :] if "--" in argv else []
@@ -214,3 +217,18 @@ def test_not_ready_in_time_is_an_error_that_says_what_was_waited_for(node, modul
 def test_unknown_unit_is_an_error(node, module, systemd):
     with pytest.raises(module.UnitError, match=r"systemd does not know a.service"):
         apply(module, unit())
+
+
+def test_unit_whose_own_file_has_a_fault_is_left_as_it_runs(node, module, systemd):
+    from ansible.module_utils.kprov_systemd import UnitError
+
+    drop_in = "/etc/systemd/system/a.service.d/10-kprov.conf"
+    systemd.add("a.service", active="active", enabled="enabled", ExecMainStartTimestampMonotonic="1")
+    (node / drop_in[1:]).parent.mkdir(parents=True)
+    (node / drop_in[1:]).write_text("[Service]\nLimitNOFILES=1\n")
+    systemd.faults = f"{drop_in}:2: Unknown key name 'LimitNOFILES' in section 'Service', ignoring.\n"
+    with pytest.raises(UnitError, match=r"left as it runs.*LimitNOFILES"):
+        apply(module, unit(restart_on=[drop_in]))
+    assert systemd.calls == []
+    systemd.faults = systemd.faults.replace("a.service.d", "b.service.d")
+    assert apply(module, unit(restart_on=[drop_in]))["changes"] == ["restart a.service"]
