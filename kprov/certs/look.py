@@ -4,32 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from kprov.certs.answer import Found, found
 from kprov.certs.certificate import Certificate, from_pem
 from kprov.certs.item import Inventory, Item, Lease, Renewer, Served, Unread
-from kprov.errors import ConnectError
 from kprov.phases.inputs import api_endpoint
-from kprov.remote.probe import clock_skew, find_python, read_answer
-from kprov.remote.program import program
+from kprov.remote.ask import Answer, ask
+from kprov.remote.shell import Shell
 from kprov.remote.state import Unreachable
 from kprov.spec.cluster import ClusterSpec, Host
-from kprov.verify.shell import Shell
 
 PACKAGE = "kprov.certs.node"
 HOSTS_AT_ONCE = 50
-SECONDS = 30.0  # for one host, connecting included
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a host said. document: of kprov.certs.node.main; skew: seconds that its clock is wrong."""
-
-    document: dict[str, Any]
-    skew: float = 0.0
 
 
 def look(spec: ClusterSpec, hosts: Sequence[Host], shell: Shell) -> Inventory:
@@ -37,14 +25,14 @@ def look(spec: ClusterSpec, hosts: Sequence[Host], shell: Shell) -> Inventory:
     endpoint = api_endpoint(spec)
     planes = spec.group("kube_control_plane")
 
-    def ask(host: Host) -> Answer | Unread:
+    def ask_one(host: Host) -> Answer | Unread:
         # Each control plane asks the endpoint, as often as there are API servers that might answer.
         asks = host in planes and endpoint != f"{host.ip}:{host.variables['api_server_port']}"
         question = {"address": host.ip, "endpoints": [endpoint] if asks else [], "tries": len(planes)}
         return _ask(host, shell, question)
 
     with ThreadPoolExecutor(max_workers=HOSTS_AT_ONCE, thread_name_prefix="certs") as pool:
-        answers = dict(zip((host.name for host in hosts), pool.map(ask, hosts), strict=True))
+        answers = dict(zip((host.name for host in hosts), pool.map(ask_one, hosts), strict=True))
     return inventory(answers, datetime.now(UTC))
 
 
@@ -75,14 +63,8 @@ def inventory(answers: dict[str, Answer | Unread], now: datetime) -> Inventory:
 
 
 def _ask(host: Host, shell: Shell, question: dict[str, Any]) -> Answer | Unread:
-    try:
-        done = shell.run(host, find_python(host.connection.python), program(question, PACKAGE), timeout=SECONDS)
-    except ConnectError as error:
-        return Unread(host.name, "host", error.message)
-    answer = read_answer(host, done)
-    if isinstance(answer, Unreachable):
-        return Unread(host.name, "host", answer.message)
-    return Answer(answer[1], clock_skew(answer[0], done))
+    answer = ask(host, shell, question, PACKAGE)
+    return Unread(host.name, "host", answer.message) if isinstance(answer, Unreachable) else answer
 
 
 def _endpoints(all_found: Iterable[Found], items: Sequence[Item]) -> list[Item]:

@@ -148,7 +148,7 @@ def _certificates(
     """Host -> end of the certificate that its API server serves; hosts without one are left out."""
     from cryptography.x509 import load_pem_x509_certificate
 
-    from kprov.remote.probe import find_python
+    from kprov.remote.ask import find_python
 
     found = {}
     for host in spec.group("kube_control_plane"):

@@ -7,19 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from kprov.errors import ConnectError, Problem
+from kprov.errors import Problem
 from kprov.lint.answer import node
 from kprov.lint.record import Node
 from kprov.lint.wanted import SETTINGS
-from kprov.remote.probe import find_python, read_answer
-from kprov.remote.program import program
+from kprov.remote.ask import ask
+from kprov.remote.shell import Shell
 from kprov.remote.state import Unreachable
 from kprov.spec.cluster import ClusterSpec, Host
-from kprov.verify.shell import Shell
 
 PACKAGE = "kprov.lint.node"
 HOSTS_AT_ONCE = 50
-SECONDS = 30.0  # for one host
 NO_API = "the API server does not answer"
 
 
@@ -91,9 +89,5 @@ def _of(host: Host, running: dict[str, Any] | str) -> dict[str, Any]:
 
 
 def _ask(host: Host, shell: Shell, question: dict[str, Any]) -> dict[str, Any] | Unreachable:
-    try:
-        done = shell.run(host, find_python(host.connection.python), program(question, PACKAGE), timeout=SECONDS)
-    except ConnectError as error:
-        return Unreachable(getattr(error, "kind", "unreachable"), error.message, error.hint)
-    found = read_answer(host, done)
-    return found if isinstance(found, Unreachable) else found[1]
+    answer = ask(host, shell, question, PACKAGE)
+    return answer if isinstance(answer, Unreachable) else answer.document

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from kprov.errors import ConnectError
-from kprov.remote.probe import find_python, read_answer
-from kprov.remote.program import program
+from kprov.remote.ask import ask
 from kprov.remote.ssh import Connections
 from kprov.remote.state import RuntimeRootMove, Unreachable
 from kprov.runtime_root.judge import Look
@@ -21,8 +20,7 @@ def look(host: Host, move: RuntimeRootMove | None, connections: Connections) -> 
         "bin_dir": str(host.variables["bin_dir"]),
         "target": move.new if move else str(host.variables["container_runtime_root"]),
     }
-    done = connections.run(host, find_python(host.connection.python), program(question, PACKAGE), timeout=SECONDS)
-    found = read_answer(host, done)
-    if isinstance(found, Unreachable):
-        raise ConnectError(f"{host.name}: {found.message}", hint=found.hint)
-    return Look(host, found[1], move)
+    answer = ask(host, connections, question, PACKAGE, timeout=SECONDS)
+    if isinstance(answer, Unreachable):
+        raise ConnectError(f"{host.name}: {answer.message}", hint=answer.hint)
+    return Look(host, answer.document, move)

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from kprov.errors import CheckError
-from kprov.remote.probe import find_python
+from kprov.remote.ask import find_python
+from kprov.remote.shell import Shell
 from kprov.spec.cluster import Host
 from kprov.verify.kubectl import last_line
-from kprov.verify.shell import Shell
 
 ASKER = Path(__file__).parent / "node" / "asker.py"
 SECONDS = 120.0  # for everything that is asked of one host

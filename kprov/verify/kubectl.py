@@ -9,8 +9,8 @@ from typing import Any
 
 from kprov.errors import CheckError, ConnectError, Problem
 from kprov.remote.dialogue import Completed
+from kprov.remote.shell import Shell
 from kprov.spec.cluster import ClusterSpec, Host
-from kprov.verify.shell import Shell
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
 ANSWER_SECONDS = 10  # what an API server gets for one answer

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from kprov.errors import CheckError, ConnectError, Problem
 from kprov.lint.look import look
+from kprov.remote.shell import Shell
 from kprov.spec.cluster import ClusterSpec, Host
 from kprov.ui.progress import Progress
 from kprov.verify import namespace as namespaces
@@ -33,7 +34,6 @@ from kprov.verify.found import NamespaceState, SystemState, namespace_state, sys
 from kprov.verify.image import image_of
 from kprov.verify.kubectl import Kubectl, find_api
 from kprov.verify.objects import SERVICE, objects
-from kprov.verify.shell import Shell
 from kprov.verify.world import World
 from kprov.words import count
 

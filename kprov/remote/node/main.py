@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from typing import Any
 
 from kprov.remote.node import capacity, cluster, commands, kernel, machine, network, processes, read, records
+from kprov.remote.node.topics import Topics
 
 
 def collect(question: dict[str, Any]) -> dict[str, Any]:
@@ -15,35 +14,30 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     Returns {"uid", "errors": ["topic: what went wrong"], and per topic what its function returns, if it did}.
     """
     bin_dir = question["bin_dir"]
-    answer: dict[str, Any] = {"errors": [], "uid": os.geteuid()}
+    topics = Topics()
+    answer = topics.answer
 
-    def topic(name: str, look: Callable[[], Any]) -> None:
-        try:
-            answer[name] = look()
-        except Exception as error:  # whatever it is, the other topics are still worth having
-            answer["errors"].append(f"{name}: {type(error).__name__}: {error}")
-
-    topic("identity", machine.identity)
-    topic("os", machine.operating_system)
-    topic("resources", lambda: machine.resources(question["paths"]))
-    topic("capacity", lambda: capacity.capacity(question["image_root"]))
-    topic("logind", lambda: read.exists("/run/systemd/inhibit"))
-    topic("cgroup_version", kernel.cgroup_version)
-    topic("kernel_features", kernel.features)
-    topic("listeners", lambda: network.listeners(question["ports"]))
-    topic("addresses", network.addresses)
-    topic("nameservers", lambda: network.nameservers(question["resolv_conf"]))
-    topic("resolves_itself", network.resolves_itself)
-    topic("time_service", lambda: None if machine.container() else processes.time_service())
-    topic("usage", processes.usage)
-    topic("missing_commands", lambda: commands.missing(question["commands"]))
+    topics.look("identity", machine.identity)
+    topics.look("os", machine.operating_system)
+    topics.look("resources", lambda: machine.resources(question["paths"]))
+    topics.look("capacity", lambda: capacity.capacity(question["image_root"]))
+    topics.look("logind", lambda: read.exists("/run/systemd/inhibit"))
+    topics.look("cgroup_version", kernel.cgroup_version)
+    topics.look("kernel_features", kernel.features)
+    topics.look("listeners", lambda: network.listeners(question["ports"]))
+    topics.look("addresses", network.addresses)
+    topics.look("nameservers", lambda: network.nameservers(question["resolv_conf"]))
+    topics.look("resolves_itself", network.resolves_itself)
+    topics.look("time_service", lambda: None if machine.container() else processes.time_service())
+    topics.look("usage", processes.usage)
+    topics.look("missing_commands", lambda: commands.missing(question["commands"]))
     machine_id = answer.get("identity", {}).get("machine_id", "")
-    topic("records", lambda: records.phases(machine_id, bin_dir))
-    topic("runtime_root", lambda: records.runtime_root(machine_id))
-    topic("lock", records.lock)
-    topic("cluster", lambda: cluster.traces(bin_dir))
+    topics.look("records", lambda: records.phases(machine_id, bin_dir))
+    topics.look("runtime_root", lambda: records.runtime_root(machine_id))
+    topics.look("lock", records.lock)
+    topics.look("cluster", lambda: cluster.traces(bin_dir))
     if question["api_server_port"]:
-        topic("api", lambda: _api(question["api_server_port"]))
+        topics.look("api", lambda: _api(question["api_server_port"]))
     return answer
 
 

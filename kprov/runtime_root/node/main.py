@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from typing import Any
 
 from kprov.remote.node import commands, docker, read
+from kprov.remote.node.topics import Topics
 
 DEFAULT_ROOTS = {"containerd": "/var/lib/containerd", "docker": "/var/lib/docker"}
 SECONDS = 35.0  # for counting; the whole program has 60
@@ -23,22 +23,17 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     Returns {"uid", "errors", "root" (configured), "live_root" (None: it does not run), "size", "target", "static_pods",
     "others"}, what could be found of it.
     """
-    answer: dict[str, Any] = {"errors": [], "uid": os.geteuid()}
-
-    def topic(name: str, look: Callable[[], Any]) -> None:
-        try:
-            answer[name] = look()
-        except Exception as error:  # the other topics are still worth having
-            answer["errors"].append(f"{name}: {type(error).__name__}: {error}")
+    topics = Topics()
+    answer = topics.answer
 
     runtime, bin_dir = question["runtime"], question["bin_dir"]
     answer["root"] = root = configured_root(runtime)
-    topic("live_root", lambda: _docker_root() if runtime == "docker" else _containerd_root(bin_dir))
-    topic("size", lambda: size(root))
-    topic("target", lambda: target(root, question["target"]))
-    topic("static_pods", lambda: [name.rpartition(".")[0] for name in read.names(MANIFESTS)])
-    topic("others", lambda: _docker_others() if runtime == "docker" else _containerd_others(bin_dir))
-    topic("image_store", lambda: _image_store() if runtime == "docker" else "")
+    topics.look("live_root", lambda: _docker_root() if runtime == "docker" else _containerd_root(bin_dir))
+    topics.look("size", lambda: size(root))
+    topics.look("target", lambda: target(root, question["target"]))
+    topics.look("static_pods", lambda: [name.rpartition(".")[0] for name in read.names(MANIFESTS)])
+    topics.look("others", lambda: _docker_others() if runtime == "docker" else _containerd_others(bin_dir))
+    topics.look("image_store", lambda: _image_store() if runtime == "docker" else "")
     return answer
 
 

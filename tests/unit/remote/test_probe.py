@@ -9,14 +9,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from kprov.remote import probe as probing
 from kprov.remote.answer import host_state
+from kprov.remote.ask import find_python
 from kprov.remote.dialogue import Completed
 from kprov.remote.node import main as node_main
-from kprov.remote.probe import find_python, probe, question
+from kprov.remote.probe import probe, probe_host, question
 from kprov.remote.ssh import Connections
 from kprov.remote.state import HostState, PhaseState, ProbeResult, Unreachable
 from kprov.spec.cluster import Host
@@ -93,7 +94,8 @@ def test_host_that_does_not_finish_in_time(sshd: Server, tmp_path: Path) -> None
 
 
 def answered(host: Host, stdout: str, **fields: Any) -> ProbeResult:
-    return probing._result(host, Completed(stdout, fields.pop("stderr", ""), 0, **fields))
+    said = Completed(stdout, fields.pop("stderr", ""), 0, **fields)
+    return probe_host(host, Mock(spec=Connections, run=lambda *_, **__: said))
 
 
 def test_answer_that_is_none() -> None:

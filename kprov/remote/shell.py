@@ -1,4 +1,4 @@
-"""The one thing verify needs of SSH: `kprov.remote.ssh.Connections` does it, tests have their own."""
+"""The one thing that most parts need of SSH: `kprov.remote.ssh.Connections` does it, tests have their own."""
 
 from __future__ import annotations
 
