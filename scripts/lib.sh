@@ -62,6 +62,22 @@ need_go() {
 	PATH="$dir/path:$PATH"
 }
 
+# Puts Prometheus' promtool on PATH: the machine's own, else that of Debian's package, without its server and web pages.
+need_promtool() {
+	local dir="$CACHE/promtool" temporary
+	command -v promtool >/dev/null && return 0
+	if [ ! -e "$dir/usr/bin/promtool" ]; then
+		say "fetching promtool into $dir"
+		temporary=$(mktemp -d)
+		(cd "$temporary" && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; }) >&2 ||
+			fail "promtool is not on PATH, and apt-get download prometheus does not work"
+		mkdir -p "$dir"
+		dpkg-deb --fsys-tarfile "$temporary"/prometheus_*.deb | tar -x -C "$dir" ./usr/bin/promtool
+		rm -rf "$temporary"
+	fi
+	PATH="$dir/usr/bin:$PATH"
+}
+
 # A Docker Engine for as long as this script runs: one that answers is used and left alone.
 borrow_engine() {
 	if ! scripts/engine status 2>/dev/null; then

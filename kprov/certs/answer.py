@@ -85,10 +85,17 @@ class _Reader:
             if component == "endpoint":
                 self.found.endpoints.append((where, certificate))
             elif component in known.SERVES:
-                served.setdefault(known.SERVES[component], []).append(Served(where, certificate))
+                served.setdefault(self._file_name(component), []).append(Served(where, certificate))
             elif not self._configured(component):
                 self.found.items.append(Item(self.host, component, "served", where, certificate, Renewer.RESTART))
         return served
+
+    def _file_name(self, component: str) -> str:
+        """The name of the file that a socket serves. Kubespray's etcd has one for its clients and its peers."""
+        if component == "etcd-peer":
+            args = self.components["etcd"]["args"]
+            return self.names.get(flag(args, "peer-cert-file") or "", known.SERVES[component])
+        return known.SERVES[component]
 
     def _configured(self, component: str) -> bool:
         """Whether a controller manager or scheduler was given a serving certificate of its own."""
@@ -119,7 +126,7 @@ class _Reader:
             )
 
     def _renewer(self, name: str, path: str) -> Renewer:
-        if name in known.KUBEADM:
+        if name in known.KUBEADM and path.endswith(f"/{known.BY_NAME[name].path}"):
             return Renewer.KUBEADM if self._signs(known.BY_NAME[name].authority) else Renewer.EXTERNAL
         if name == "kubelet-client":
             return Renewer.KUBELET if self.kubelet.get("rotateCertificates") else Renewer.NOBODY
@@ -144,8 +151,8 @@ class _Reader:
                 self.files.pop(other, None)  # a leftover that nobody reads
 
     def _kubeconfig(self, entry: Mapping[str, Any]) -> Iterator[Item]:
-        if not entry["pem"] or entry["follows"] in self.files:
-            return  # a token, or a certificate that is an item already
+        if not entry["pem"] or self.names.get(entry["follows"]) == "kubelet-client":
+            return  # a token, or the kubelet's own certificate, which is an item already
         path = entry["path"]
         directory, _, file = path.rpartition("/")
         name = file if directory == known.KUBERNETES else path
@@ -160,7 +167,7 @@ class _Reader:
             renewer=self._kubeconfig_renewer(name, certificate),
             authority="ca",
             authorities=from_pem(entry["authority"]) if entry["authority"] else (),
-            key=Key(path, int(entry["mode"], 8), entry["key"]["problem"]),
+            key=_key(entry["key"]),
             # To the second: proc(5) knows no better when a process was started.
             served_equal=None if started is None else started + 1 >= entry["changed"],
             changed=entry["changed"],

@@ -8,7 +8,7 @@ from functools import cached_property
 from ipaddress import ip_address
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
@@ -85,7 +85,7 @@ class Certificate:
         """Whether the key of an authority made this certificate's signature."""
         try:
             self.x509.verify_directly_issued_by(authority.x509)
-        except (InvalidSignature, ValueError, TypeError):
+        except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
             return False
         return True
 

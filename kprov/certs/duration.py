@@ -7,7 +7,7 @@ import re
 from kprov.errors import InputError
 
 SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-SPAN = re.compile(rf"(?:\d+[{''.join(SECONDS)}])+")
+SPAN = re.compile(rf"(?:[0-9]+[{''.join(SECONDS)}])+")
 
 
 def seconds(text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kprov.certs.answer import Found, found
@@ -33,7 +33,7 @@ def look(spec: ClusterSpec, hosts: Sequence[Host], shell: Shell) -> Inventory:
 
     with ThreadPoolExecutor(max_workers=HOSTS_AT_ONCE, thread_name_prefix="certs") as pool:
         answers = dict(zip((host.name for host in hosts), pool.map(ask_one, hosts), strict=True))
-    return inventory(answers, datetime.now(UTC))
+    return inventory(answers, datetime.now(UTC), [host.name for host in planes])
 
 
 def look_here(name: str, address: str) -> Inventory:
@@ -44,20 +44,22 @@ def look_here(name: str, address: str) -> Inventory:
     return inventory({name: Answer(collect(question))}, datetime.now(UTC))
 
 
-def inventory(answers: dict[str, Answer | Unread], now: datetime) -> Inventory:
-    """Answers by host -> everything that expires. Pure."""
+def inventory(answers: dict[str, Answer | Unread], now: datetime, planes: Iterable[str] = ()) -> Inventory:
+    """Answers by host -> everything that expires. Pure. planes: names of the control planes, asked or not."""
     unread = [answer for answer in answers.values() if isinstance(answer, Unread)]
     read = {host: answer for host, answer in answers.items() if isinstance(answer, Answer)}
     all_found = [found(host, answer.document, answer.skew) for host, answer in read.items()]
     items = [item for one in all_found for item in one.items]
     unread += [problem for one in all_found for problem in one.unread]
-    items += _endpoints(all_found, items)
-    api = _api(answer.document["api"] for answer in read.values())
-    if api is None:
+    items += _endpoints(all_found, items, complete=read.keys() >= {*planes})
+    answered = _api(read.values())
+    if answered is None:
         leases: tuple[Lease, ...] = ()
         unread += _api_errors(read)
     else:
-        leases = tuple(_lease(name, lease, now) for name, lease in api["leases"].items())
+        api = answered.document["api"]
+        there = now + timedelta(seconds=answered.skew)
+        leases = tuple(_lease(name, lease, there) for name, lease in api["leases"].items())
         items += _bundles(api["bundles"], unread)
     return Inventory(now, tuple(items), tuple(one.machine for one in all_found), leases, tuple(unread))
 
@@ -67,8 +69,11 @@ def _ask(host: Host, shell: Shell, question: dict[str, Any]) -> Answer | Unread:
     return Unread(host.name, "host", answer.message) if isinstance(answer, Unreachable) else answer
 
 
-def _endpoints(all_found: Iterable[Found], items: Sequence[Item]) -> list[Item]:
-    """Each certificate that answered on the cluster's endpoint; it is right when an API server has it on disk."""
+def _endpoints(all_found: Iterable[Found], items: Sequence[Item], *, complete: bool) -> list[Item]:
+    """Each certificate that answered on the cluster's endpoint; it is right when an API server has it on disk.
+
+    complete: whether every control plane was looked at; if not, one that is on no disk may be another one's.
+    """
     on_disk = {item.certificate for item in items if item.name == "apiserver"}
     answered: dict[tuple[str, Certificate], None] = {}
     for one in all_found:
@@ -82,15 +87,15 @@ def _endpoints(all_found: Iterable[Found], items: Sequence[Item]) -> list[Item]:
             certificate=certificate,
             renewer=Renewer.KUBEADM if certificate in on_disk else Renewer.NOBODY,
             served=(Served(where, certificate),),
-            served_equal=certificate in on_disk,
+            served_equal=True if certificate in on_disk else (False if complete else None),
         )
         for where, certificate in answered
     ]
 
 
-def _api(answers: Iterable[dict[str, Any] | None]) -> dict[str, Any] | None:
-    """What the first API server said that answered."""
-    return next((answer for answer in answers if answer and not answer["error"]), None)
+def _api(answers: Iterable[Answer]) -> Answer | None:
+    """That of the first host whose API server answered."""
+    return next((one for one in answers if one.document["api"] and not one.document["api"]["error"]), None)
 
 
 def _api_errors(read: dict[str, Answer]) -> list[Unread]:
@@ -99,6 +104,7 @@ def _api_errors(read: dict[str, Answer]) -> list[Unread]:
 
 
 def _lease(component: str, lease: dict[str, str], now: datetime) -> Lease:
+    """now: by the control planes' clocks."""
     renewed = datetime.fromisoformat(lease["renewed"])
     return Lease(component, lease["holder"], (now - renewed).total_seconds())
 

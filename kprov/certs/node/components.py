@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -29,7 +30,7 @@ def look() -> dict[str, Any]:
                 "started": processes.started(pid) if pid is not None else None,
                 "manifest": path if read.exists(path) else None,
             }
-    looked = kubelet.look() if read.exists(kubelet.CONFIG) or processes.running("kubelet") else None
+    looked = kubelet.look() if read.exists(kubelet.CONFIG) or _running("kubelet") else None
     if looked:
         files = [[path, text] for path, text, _ in looked["files"]]
         found["kubelet"] = {"args": looked["args"], "started": looked["started"], "files": files}
@@ -38,16 +39,39 @@ def look() -> dict[str, Any]:
 
 def _pid(name: str, wanted: list[str]) -> int | None:
     """The node's own one: where pods run a control plane of their own, that which has most of the manifest's flags."""
-    return max(processes.running(name), key=lambda pid: len({*processes.arguments(pid)} & {*wanted}), default=None)
+    return max(_running(name), key=lambda pid: len({*processes.arguments(pid)} & {*wanted}), default=None)
+
+
+def _running(name: str) -> list[int]:
+    """Processes on the node's own network: those of clusters inside of pods or containers are not the node's."""
+    return [pid for pid in processes.running(name) if _network(str(pid)) in (None, _network("self"))]
+
+
+def _network(pid: str) -> str | None:
+    try:
+        return os.readlink(read.real(f"/proc/{pid}/ns/net"))  # noqa: PTH115
+    except OSError:
+        return None
 
 
 def _args(name: str, pid: int) -> list[str]:
     """Flags, and for etcd what its environment says in their place: ETCD_CERT_FILE=x is --cert-file=x."""
-    args = processes.arguments(pid)
+    args = _with_values(processes.arguments(pid))
     if name != "etcd":
         return args
     environment = re.findall(r"(?:^|\0)ETCD_([A-Z_]+)=([^\0]*)", read.text_or(f"/proc/{pid}/environ"))
     return [*(f"--{key.lower().replace('_', '-')}={value}" for key, value in environment), *args]
+
+
+def _with_values(words: list[str]) -> list[str]:
+    """--flag VALUE as --flag=VALUE."""
+    found: list[str] = []
+    for word in words:
+        if found and not word.startswith("-") and "=" not in found[-1]:
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def _manifest_args(manifest: str) -> list[str]:

@@ -23,7 +23,7 @@ def look(named: list[str]) -> list[dict[str, Any]]:
 
     named: files that flags speak of. key: None, or path, mode, owner and problem (None: it belongs to the certificate).
     """
-    return [found for path in _paths(named) for found in _file(path)]
+    return [found for path in _paths(named) for found in _file(path, path in named)]
 
 
 def service_account(public: str | None, private: str | None) -> dict[str, Any] | None:
@@ -67,10 +67,12 @@ def _identity(path: str) -> str:
     return f"{os.path.realpath(directory)}/{name}"
 
 
-def _file(path: str) -> list[dict[str, Any]]:
+def _file(path: str, named: bool) -> list[dict[str, Any]]:
     try:
         text = read.text(path)
         certificates = pem.certificates(text)
+        if not certificates and not named and pem.is_something_else(text):
+            return []
         if not certificates:
             return [{**entry(path), "pem": "", "key": None, "error": "there is no certificate in it"}]
         return [{**entry(path), "pem": certificates, "key": _key(path, text), "error": None}]

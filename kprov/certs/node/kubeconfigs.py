@@ -24,9 +24,10 @@ def paths(named: list[str]) -> list[str]:
 
 
 def look(wanted: list[str]) -> list[dict[str, Any]]:
-    """One for each user in each file: path, mode, owner, changed, name, server, pem, authority (PEM), key, error.
+    """One for each user in each file: path, mode, owner, changed, name, server, pem, follows, authority, key, error.
 
-    Files that are no kubeconfigs are left out; a user with a token has no pem. key: None, or problem as in files.look.
+    Files that are no kubeconfigs are left out; a user with a token has no pem. follows: the file that the certificate
+    is in, if it is not in the kubeconfig. authority: PEM. key: None, or as in files.look.
     """
     return [found for path in wanted for found in _file(path)]
 
@@ -42,23 +43,23 @@ def _file(path: str) -> list[dict[str, Any]]:
     clusters, users = _entries(text, "clusters"), _entries(text, "users")
     servers = {_value(body, "server") for body in clusters.values()} - {""}
     authority = "\n".join(_pem(body, "certificate-authority", path) for body in clusters.values())
-    found = []
-    for name, body in users.items():
-        certificate = _pem(body, "client-certificate", path)
-        key = _pem(body, "client-key", path)
-        found.append(
-            {
-                **about,
-                "name": name,
-                "server": next(iter(servers), None) if len(servers) == 1 else None,
-                "pem": pem.certificates(certificate),
-                "follows": _value(body, "client-certificate") or None,
-                "authority": pem.certificates(authority),
-                "key": {"problem": pem.key_problem(pem.certificates(certificate), key)} if certificate else None,
-                "error": None,
-            }
-        )
-    return found
+    about["server"] = next(iter(servers), None) if len(servers) == 1 else None
+    about["authority"] = pem.certificates(authority)
+    return [{**about, "name": name, **_login(body, path)} for name, body in users.items()]
+
+
+def _login(body: str, path: str) -> dict[str, Any]:
+    """What a user's entry says about its certificate."""
+    certificate = pem.certificates(_pem(body, "client-certificate", path))
+    follows = _file_of(body, "client-certificate", path)
+    key = None
+    if certificate:
+        place = _file_of(body, "client-key", path) or path
+        about = files.entry(place) if read.exists(place) else {"path": place, "mode": "0000", "owner": None}
+        key = {**about, "problem": pem.key_problem(certificate, _pem(body, "client-key", path))}
+    asked = follows or _value(body, "client-certificate-data")
+    what = f"there is no certificate in {follows or 'client-certificate-data'}"
+    return {"pem": certificate, "follows": follows, "key": key, "error": what if asked and not certificate else None}
 
 
 def _entries(text: str, section: str) -> dict[str, str]:
@@ -89,5 +90,11 @@ def _pem(body: str, name: str, path: str) -> str:
             return base64.b64decode(data).decode(errors="replace")
         except ValueError:
             return ""
-    file = _value(body, name)
-    return read.text_or(os.path.join(os.path.dirname(path), file)) if file else ""  # noqa: PTH118, PTH120
+    file = _file_of(body, name, path)
+    return read.text_or(file) if file else ""
+
+
+def _file_of(body: str, name: str, path: str) -> str | None:
+    """Where NAME leads to; NAME-data wins, as in kubectl."""
+    file = "" if _value(body, f"{name}-data") else _value(body, name)
+    return os.path.join(os.path.dirname(path), file) if file else None  # noqa: PTH118, PTH120

@@ -18,13 +18,22 @@ def _authorities(inventory: Inventory, item: Item) -> list[Item]:
     return [other for other in inventory.all_named(item.authority or "") if other.host == item.host]
 
 
+def _own(item: Item) -> bool:
+    """Whether it is a person's file, which may be another cluster's."""
+    return item.kind == "kubeconfig" and item.renewer is Renewer.NOBODY
+
+
 def signatures(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
     """Leaves that the authority on disk did not sign: nobody who trusts that authority accepts them."""
     for item in inventory.items:
         authorities = _authorities(inventory, item)
-        if authorities and not any(item.certificate.signed_by(one.certificate) for one in authorities):
-            message = f"it is not signed by {authorities[0].place}, but by {item.certificate.issuer}"
-            yield about(item, "not-signed-by-ca", "critical", message, BOTH)
+        if not authorities or any(item.certificate.signed_by(one.certificate) for one in authorities):
+            continue
+        own = _own(item)
+        if own and {*item.authorities} - {one.certificate for one in authorities}:
+            continue  # it may be for the other clusters that the file speaks of
+        message = f"it is not signed by {authorities[0].place}, but by {item.certificate.issuer}"
+        yield about(item, "not-signed-by-ca", "warning" if own else "critical", message, BOTH)
 
 
 def ends_first(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
@@ -44,9 +53,11 @@ def trusted(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
         if item.kind != "kubeconfig" or not cluster or not item.authorities:
             continue
         if not {*cluster} & {*item.authorities}:
-            own = item.renewer is Renewer.NOBODY  # a person's file may be another cluster's
             message = f"it trusts {item.authorities[0].subject}, not this cluster's CA"
-            yield about(item, "kubeconfig-ca-differs", "warning" if own else "critical", message)
+            hint = (
+                "it is another cluster's, or from before this one was made again: `kprov kubeconfig` fetches a new one"
+            )
+            yield about(item, "kubeconfig-ca-differs", "warning" if _own(item) else "critical", message, hint)
 
 
 def differs(inventory: Inventory, limits: Limits) -> Iterator[Finding]:

@@ -30,10 +30,10 @@ def ends(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
             ahead = words((item.certificate.not_before - inventory.now).total_seconds())
             yield about(item, "not-yet-valid", "critical", f"it is valid only in {ahead}", "compare the clocks")
         elif left <= 0:
-            yield about(item, "expired", _severity(item), f"it expired {words(left)}", HINTS[item.renewer])
+            yield about(item, "expired", _severity(item), f"it expired {words(left)}", _hint(item))
         elif item.renewer is not Renewer.KUBELET and left < limits.warn:
             severity = _severity(item) if left < limits.critical else "warning"
-            yield about(item, "expires", severity, f"it expires in {words(left)}", HINTS[item.renewer])
+            yield about(item, "expires", severity, f"it expires in {words(left)}", _hint(item))
 
 
 def rotation(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
@@ -50,6 +50,11 @@ def rotation(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
             severity: Severity = "critical" if share < DANGER else "warning"
             message = f"the kubelet should have replaced it by now: {share:.0%} of its life are left"
             yield about(item, "rotation-overdue", severity, message, HINTS[Renewer.KUBELET])
+
+
+def _hint(item: Item) -> str:
+    old_copy = item.kind == "kubeconfig" and item.renewer is Renewer.NOBODY
+    return "if it is an old copy of admin.conf, copy that again" if old_copy else HINTS[item.renewer]
 
 
 def _severity(item: Item) -> Severity:
