@@ -14,10 +14,12 @@ from tests.unit.certs.nodes import Node, kubeadm_files, serving
 
 
 @pytest.fixture
-def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     """An empty node."""
     monkeypatch.setattr(read, "ROOT", str(tmp_path / "node"))
-    return Node(tmp_path / "node")
+    made = Node(tmp_path / "node")
+    yield made
+    made.close()
 
 
 @pytest.fixture

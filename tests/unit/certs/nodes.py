@@ -18,7 +18,6 @@ from typing import Any
 from kprov.certs.item import Inventory
 from kprov.certs.look import Answer, Unread, inventory
 from kprov.certs.node.main import collect
-from tests.sshd import free_port
 from tests.unit.certs import pki
 from tests.unit.certs.pki import NOW, Kubeadm, Pair
 
@@ -29,13 +28,27 @@ BOOTED = int(NOW.timestamp()) - 10**6
 SOCKETS = ("api", "manager", "scheduler", "etcd", "peer", "kubelet")
 
 
+def bound(host: str) -> socket.socket:
+    """A socket with a port of its own."""
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    found.bind((host, 0))
+    return found
+
+
 class Node:
     """Files below a directory that kprov.remote.node.read takes for the node's root."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.ports = {name: free_port() for name in SOCKETS}
+        # Taken from now on, but nobody listens: a connection is refused until a server does.
+        self.sockets = {name: bound(LOOPBACK) for name in SOCKETS}
+        self.ports: dict[str, int] = {name: taken.getsockname()[1] for name, taken in self.sockets.items()}
         self.put("/proc/stat", f"cpu 1\nbtime {BOOTED}\n")
+
+    def close(self) -> None:
+        """Gives the ports back."""
+        for taken in self.sockets.values():
+            taken.close()
 
     def path(self, path: str) -> Path:
         """Where a path of the node is."""
@@ -149,14 +162,16 @@ def manifests(ports: dict[str, int]) -> dict[str, list[str]]:
 class TlsServer:
     """Handshakes and no more. shows: what it serves, may be replaced at any time."""
 
-    def __init__(self, shows: Pair, port: int = 0, client_ca: Pair | None = None, host: str = LOOPBACK) -> None:
+    def __init__(
+        self, shows: Pair, taken: socket.socket | None = None, client_ca: Pair | None = None, host: str = LOOPBACK
+    ) -> None:
         self.shows = shows
         self.client_ca = client_ca
         self.logged_in: list[str] = []
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, port), family=family)
+        self._listener = taken or bound(host)
+        self._listener.listen()
         self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -199,9 +214,9 @@ class TlsServer:
 class ApiServer(TlsServer):
     """objects: path to object, the others are not found."""
 
-    def __init__(self, shows: Pair, port: int, objects: dict[str, Any]) -> None:
+    def __init__(self, shows: Pair, taken: socket.socket, objects: dict[str, Any]) -> None:
         self.objects = objects
-        super().__init__(shows, port)
+        super().__init__(shows, taken)
 
     def handle(self, connection: ssl.SSLSocket) -> None:
         stream = connection.makefile("rb")
@@ -236,7 +251,7 @@ def serving(node: Node, made: Kubeadm) -> Iterator[dict[str, Any]]:
     }
     for pid, (name, flags) in enumerate(manifests(node.ports).items(), start=100):
         node.runs(pid, f"/usr/local/bin/{name}", *(f"--{flag}" for flag in flags))
-    ports, own = node.ports, made.leaves
+    ports, own = node.sockets, made.leaves
     servers: dict[str, TlsServer] = {
         "api": ApiServer(own["apiserver.crt"], ports["api"], objects),
         "manager": TlsServer(pki.authority("localhost@1", days=365), ports["manager"]),

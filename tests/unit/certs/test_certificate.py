@@ -6,7 +6,7 @@ import ssl
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kprov.certs.certificate import Certificate, from_der, from_pem
@@ -21,6 +21,7 @@ def certificate(*sans: str) -> Certificate:
     return Certificate(pki.issue(CA, "cn.example.org", sans=sans).x509)
 
 
+@settings(deadline=None)
 @given(st.lists(NAME, min_size=1, max_size=3), NAME)
 def test_dns_names_are_matched_whole_and_in_any_case(sans: list[str], name: str) -> None:
     one = certificate(*sans)
@@ -28,6 +29,7 @@ def test_dns_names_are_matched_whole_and_in_any_case(sans: list[str], name: str)
     assert one.names(name) == (name in sans)
 
 
+@settings(deadline=None)
 @given(NAME, LABEL, LABEL)
 def test_wildcard_stands_for_exactly_one_label(domain: str, first: str, second: str) -> None:
     one = certificate(f"*.{domain}")
@@ -36,6 +38,7 @@ def test_wildcard_stands_for_exactly_one_label(domain: str, first: str, second: 
     assert not one.names(f"{second}.{first}.{domain}")
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(), st.ip_addresses())
 def test_addresses_are_matched_in_every_spelling(
     address: IPv4Address | IPv6Address, other: IPv4Address | IPv6Address
@@ -69,12 +72,15 @@ def test_text_around_certificates_does_not_matter() -> None:
     assert from_der(ssl.PEM_cert_to_DER_cert(leaf.pem)) == found[0]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_damaged_bytes_are_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError):
         from_der(data)
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # cryptography's own taste
+@settings(deadline=None)
 @given(st.integers(0, len(CA.der) - 1), st.integers(0, 255))
 def test_one_wrong_byte_is_another_certificate_or_a_value_error(position: int, value: int) -> None:
     data = bytearray(CA.der)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kprov.certs.duration import SECONDS, seconds, words
@@ -12,12 +12,14 @@ from kprov.errors import InputError
 PARTS = st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from("wdhms")), min_size=1)
 
 
+@settings(deadline=None)
 @given(PARTS)
 def test_parts_are_added(parts: list[tuple[int, str]]) -> None:
     text = "".join(f"{number}{unit}" for number, unit in parts)
     assert seconds(text) == sum(number * SECONDS[unit] for number, unit in parts)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_anything_else_is_an_input_error(text: str) -> None:
     try:
@@ -32,6 +34,7 @@ def test_no_span(text: str) -> None:
         seconds(text)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10 * 86400 - 1))
 def test_words_are_what_one_can_type_to_the_second_largest_unit(span: int) -> None:
     text = words(span)
@@ -41,6 +44,7 @@ def test_words_are_what_one_can_type_to_the_second_largest_unit(span: int) -> No
     assert span - read < (SECONDS[text[0:][-1]] if " " in text else max(smallest, 60 * smallest))
 
 
+@settings(deadline=None)
 @given(st.floats(-1e12, 1e12))
 def test_what_is_over_has_ago_and_the_rest_is_the_same(span: float) -> None:
     if span < 0:

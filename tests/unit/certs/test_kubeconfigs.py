@@ -137,7 +137,7 @@ def test_paths_in_place_of_data(plane: Node) -> None:
 
 
 def test_kubeconfig_with_the_api_server_s_identity_by_path(plane: Node) -> None:
-    """As in old instructions: kubectl config set-credentials admin --client-certificate=…apiserver-kubelet-client.crt."""
+    """As old instructions make it: kubectl config set-credentials --client-certificate=apiserver-kubelet-client.crt."""
     pair = {
         "client-certificate": f"{PKI}/apiserver-kubelet-client.crt",
         "client-key": f"{PKI}/apiserver-kubelet-client.key",

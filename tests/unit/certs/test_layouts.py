@@ -173,7 +173,7 @@ def test_chain_behind_a_leaf_is_not_an_item(plane: Node) -> None:
 
 
 def kubespray(node: Node, ports: dict[str, int]) -> pki.Kubeadm:
-    """Kubespray's directories: its etcd is a service with one certificate for clients and peers, in ETCD_* variables."""
+    """Kubespray's directories. Its etcd is a service: one certificate for clients and peers, in ETCD_* variables."""
     made = pki.kubeadm()
     ssl, etcd = "/etc/kubernetes/ssl", "/etc/ssl/etcd/ssl"
     node.pair(f"{ssl}/ca.crt", made.ca)
@@ -239,7 +239,7 @@ def test_kubespray_s_etcd_serves_one_file_to_clients_and_peers(node: Node) -> No
 def serving_etcd(node: Node, client: pki.Pair, peer: pki.Pair) -> ExitStack:
     stack = ExitStack()
     for name, shows in (("etcd", client), ("peer", peer)):
-        stack.callback(TlsServer(shows, node.ports[name], client_ca=pki.kubeadm().etcd_ca).close)
+        stack.callback(TlsServer(shows, node.sockets[name], client_ca=pki.kubeadm().etcd_ca).close)
     return stack
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kprov.certs.node.exposition import gauge
@@ -37,6 +37,7 @@ def parsed(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
     return found
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(VALUES, VALUES, st.floats(allow_nan=False)), max_size=3))
 def test_labels_come_back_as_they_were(samples: list[tuple[str, str, float]]) -> None:
     labelled = [({"place": first, "host": second}, value) for first, second, value in samples]

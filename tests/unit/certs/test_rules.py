@@ -41,65 +41,6 @@ def codes_in_the_rules() -> set[str]:
     return words
 
 
-# Code to what makes a healthy control plane raise it; the severity and the name of the finding.
-Fault = Callable[[Node], None]
-FAULTS: dict[str, list[tuple[str, str, Fault]]] = {
-    "expired": [
-        ("critical", "apiserver", lambda node: renew(node, "apiserver.crt", days=-0.1)),
-        ("critical", "ca", lambda node: node.pair(f"{PKI}/ca.crt", dying_ca(-0.1))),
-        ("warning", "/root/.kube/config", lambda node: own_kubeconfig(node, days=-1)),
-    ],
-    "expires": [
-        ("critical", "etcd-server", lambda node: renew(node, "etcd/server.crt", days=6.9)),
-        ("warning", "etcd-server", lambda node: renew(node, "etcd/server.crt", days=29)),
-        ("warning", "/root/.kube/config", lambda node: own_kubeconfig(node, days=1)),
-    ],
-    "not-yet-valid": [
-        ("critical", "front-proxy-client", lambda n: renew(n, "front-proxy-client.crt", start=timedelta(hours=1)))
-    ],
-    "rotation-overdue": [
-        ("warning", "kubelet-client", lambda node: kubelet_client(node, minutes=1, life=13)),
-        ("critical", "kubelet-client", lambda node: kubelet_client(node, minutes=0.5, life=13)),
-    ],
-    "not-signed-by-ca": [
-        ("critical", "etcd-peer", lambda node: renew(node, "etcd/peer.crt", issuer=pki.authority("etcd-ca"))),
-    ],
-    "ca-ends-first": [("warning", "etcd-server", lambda node: short_etcd_ca(node))],
-    "kubeconfig-ca-differs": [
-        (
-            "critical",
-            "admin.conf",
-            lambda n: n.kubeconfig(ADMIN, pki.kubeconfig(pki.kubeadm().users["admin.conf"], pki.authority("x"))),
-        ),
-        (
-            "warning",
-            "/root/.kube/config",
-            lambda n: n.kubeconfig("/root/.kube/config", pki.kubeconfig(pki.authority("me"), pki.authority("x"))),
-        ),
-    ],
-    "key-mismatch": [
-        ("critical", "apiserver", lambda n: put_key(n, f"{PKI}/apiserver.key", pki.kubeadm().ca)),
-        ("critical", "ca", lambda n: put_key(n, f"{PKI}/ca.key", pki.kubeadm().etcd_ca)),
-        ("critical", "scheduler.conf", lambda n: foreign_key(n)),
-    ],
-    "key-readable": [
-        ("warning", f"{PKI}/sa.key", lambda node: node.path(f"{PKI}/sa.key").chmod(0o644)),
-        ("warning", f"{PKI}/etcd/ca.key", lambda node: node.path(f"{PKI}/etcd/ca.key").chmod(0o604)),
-        ("warning", ADMIN, lambda node: node.path(ADMIN).chmod(0o644)),
-    ],
-    "api-server-identity": [
-        (
-            "warning",
-            "admin.conf",
-            lambda n: n.kubeconfig(
-                ADMIN, pki.kubeconfig(pki.kubeadm().leaves["apiserver-kubelet-client.crt"], pki.kubeadm().ca)
-            ),
-        )
-    ],
-}
-CASES = [(code, *case) for code, cases in FAULTS.items() for case in cases]
-
-
 def renew(node: Node, file: str, issuer: pki.Pair | None = None, **how: Any) -> None:
     """Another certificate in place of one of kubeadm's."""
     made = pki.kubeadm()
@@ -150,6 +91,65 @@ def foreign_key(node: Node) -> None:
     document = pki.kubeconfig(made.users["scheduler.conf"], made.ca)
     document["users"][0]["user"]["client-key-data"] = pki.encoded(made.ca.key_pem)
     node.kubeconfig("/etc/kubernetes/scheduler.conf", document)
+
+
+# Code to what makes a healthy control plane raise it; the severity and the name of the finding.
+Fault = Callable[[Node], None]
+FAULTS: dict[str, list[tuple[str, str, Fault]]] = {
+    "expired": [
+        ("critical", "apiserver", lambda node: renew(node, "apiserver.crt", days=-0.1)),
+        ("critical", "ca", lambda node: node.pair(f"{PKI}/ca.crt", dying_ca(-0.1))),
+        ("warning", "/root/.kube/config", lambda node: own_kubeconfig(node, days=-1)),
+    ],
+    "expires": [
+        ("critical", "etcd-server", lambda node: renew(node, "etcd/server.crt", days=6.9)),
+        ("warning", "etcd-server", lambda node: renew(node, "etcd/server.crt", days=29)),
+        ("warning", "/root/.kube/config", lambda node: own_kubeconfig(node, days=1)),
+    ],
+    "not-yet-valid": [
+        ("critical", "front-proxy-client", lambda n: renew(n, "front-proxy-client.crt", start=timedelta(hours=1)))
+    ],
+    "rotation-overdue": [
+        ("warning", "kubelet-client", lambda node: kubelet_client(node, minutes=1, life=13)),
+        ("critical", "kubelet-client", lambda node: kubelet_client(node, minutes=0.5, life=13)),
+    ],
+    "not-signed-by-ca": [
+        ("critical", "etcd-peer", lambda node: renew(node, "etcd/peer.crt", issuer=pki.authority("etcd-ca"))),
+    ],
+    "ca-ends-first": [("warning", "etcd-server", short_etcd_ca)],
+    "kubeconfig-ca-differs": [
+        (
+            "critical",
+            "admin.conf",
+            lambda n: n.kubeconfig(ADMIN, pki.kubeconfig(pki.kubeadm().users["admin.conf"], pki.authority("x"))),
+        ),
+        (
+            "warning",
+            "/root/.kube/config",
+            lambda n: n.kubeconfig("/root/.kube/config", pki.kubeconfig(pki.authority("me"), pki.authority("x"))),
+        ),
+    ],
+    "key-mismatch": [
+        ("critical", "apiserver", lambda n: put_key(n, f"{PKI}/apiserver.key", pki.kubeadm().ca)),
+        ("critical", "ca", lambda n: put_key(n, f"{PKI}/ca.key", pki.kubeadm().etcd_ca)),
+        ("critical", "scheduler.conf", foreign_key),
+    ],
+    "key-readable": [
+        ("warning", f"{PKI}/sa.key", lambda node: node.path(f"{PKI}/sa.key").chmod(0o644)),
+        ("warning", f"{PKI}/etcd/ca.key", lambda node: node.path(f"{PKI}/etcd/ca.key").chmod(0o604)),
+        ("warning", ADMIN, lambda node: node.path(ADMIN).chmod(0o644)),
+    ],
+    "api-server-identity": [
+        (
+            "warning",
+            "admin.conf",
+            lambda n: n.kubeconfig(
+                ADMIN, pki.kubeconfig(pki.kubeadm().leaves["apiserver-kubelet-client.crt"], pki.kubeadm().ca)
+            ),
+        )
+    ],
+}
+CASES = [(code, *case) for code, cases in FAULTS.items() for case in cases]
 
 
 @pytest.mark.parametrize(("code", "severity", "name", "fault"), CASES, ids=[f"{c[0]}-{c[1]}-{c[2]}" for c in CASES])
