@@ -191,7 +191,7 @@ class Move:
         if lost:
             raise MoveError(f"{self.runtime.name} runs on {root} without {len(lost)} images: {', '.join(lost[:3])}")
         self.runtime.start_own(self.record.get("own_containers", []))
-        return f"{self.runtime.name} runs on {root} with the same {len(before)} images"
+        return f"{self.runtime.name} runs on {root}" + (f" with the same {len(before)} images" if before else "")
 
     def remove_old(self) -> str:
         """Remove the directory that the data came from; in words. The record goes, too."""

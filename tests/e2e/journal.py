@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +49,21 @@ class RunningUp:
 
     def wait_for(self, phase: str, tasks: int = 1) -> None:
         """Return as soon as that many tasks of the phase have started."""
+        self._wait(phase, lambda started: len({e.get("task") for e in started if e.get("phase") == phase}) >= tasks)
+
+    def wait_for_task(self, title: str) -> None:
+        """Return as soon as the task has started."""
+        self._wait(title, lambda started: any(e.get("task") == title for e in started))
+
+    def _wait(self, what: str, there: Callable[[list[dict[str, Any]]], bool]) -> None:
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:
-            started = {e.get("task") for e in self._events() if e["event"] == "start" and e.get("phase") == phase}
-            if len(started) >= tasks:
+            if there([e for e in self._events() if e["event"] == "start"]):
                 return
             if self._process.poll() is not None:
-                raise AssertionError(f"the run ended before {phase}: {self._process.communicate()}")
+                raise AssertionError(f"the run ended before {what}: {self._process.communicate()}")
             time.sleep(POLL_SECONDS)
-        raise AssertionError(f"{phase} did not begin within {DEADLINE} s")
+        raise AssertionError(f"{what} did not begin within {DEADLINE} s")
 
     def kill(self) -> None:
         """SIGKILL: kprov gets no chance to clean up."""
