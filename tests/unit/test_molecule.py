@@ -1,4 +1,4 @@
-"""Every role has a Molecule scenario that reaches it through the phases before it, and every scenario runs in CI."""
+"""Each phase's role has a Molecule scenario that reaches it through the phases before it; every scenario runs in CI."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from kprov.phases.catalog import PHASES
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
 NAMES = [phase.name for phase in PHASES]
+OPERATIONS = {"certs_renew"}  # roles of commands that do one thing once; they are tested end to end
 
 
-def test_each_role_with_tasks_has_a_scenario() -> None:
+def test_each_role_of_a_phase_has_a_scenario() -> None:
     roles = {path.parent.parent.name for path in (ROOT / "roles").glob("*/tasks/main.yml")}
+    roles -= OPERATIONS
     assert roles <= SCENARIOS, f"molecule/<role>/ is missing for {sorted(roles - SCENARIOS)}; docs/how-to/molecule.md"
 
 
