@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from kprov.commands.context import Observed, Options, observe
+from kprov.engine.locked import LOCK_SECONDS
 from kprov.engine.operation import Operation, operate
 from kprov.errors import ConnectError, InputError, Interrupted, PreflightError, Problem
 from kprov.phases.catalog import phase
@@ -75,7 +76,7 @@ def migrate(options: Options, how: How, console: Console) -> Result:
         )
     if not how.confirm(lines):
         raise Interrupted("stopped before any change")
-    return _run(observed, host, state, how, options, console, "migrate", (look.old, look.new), problems)
+    return _run(observed, host, state, how, options, console, "migrate", (look.old, look.new), problems, look.longest)
 
 
 def abort(options: Options, how: How, console: Console) -> Result:
@@ -190,6 +191,7 @@ def _run(
     verb: str,
     directories: tuple[str, str],
     problems: list[Problem] | None = None,
+    longer: int = 0,
 ) -> Result:
     spec, started = observed.spec, time.monotonic()
     fingerprints = {host.name: {name: inputs(phase(name), spec, host, state.capacity) for name in PHASES}}
@@ -221,6 +223,7 @@ def _run(
         + ("; `kprov runtime-root abort` goes back to the old directory" if verb == "migrate" else ""),
         fingerprints=fingerprints,
         break_lock=how.break_lock,
+        lock_seconds=LOCK_SECONDS + longer,
         accept_new_host_keys=options.accept_new_host_keys,
     )
     with PlainDisplay(console) as display:

@@ -22,6 +22,7 @@ class LockedRun:
     """playbooks: names below `playbooks/`. generated: inventory beside the user's; variables: for the whole run.
 
     lock_host: the control plane that holds the lock; None: there is no cluster yet, so there is nothing to lock.
+    lock_seconds: how long the lock outlives a controller that vanished; no less than the run may take.
     """
 
     operation: str
@@ -34,6 +35,7 @@ class LockedRun:
     check: bool = False
     break_lock: bool = False
     accept_new_host_keys: bool = False
+    lock_seconds: int = LOCK_SECONDS
 
 
 def run_locked(wanted: LockedRun, journal: Journal) -> Outcome:
@@ -46,7 +48,7 @@ def run_locked(wanted: LockedRun, journal: Journal) -> Outcome:
         "controller_id": controller_id(),
         "holder": holder(),
         "operation": wanted.operation,
-        "expires_in": LOCK_SECONDS,
+        "expires_in": wanted.lock_seconds,
         "break_lock": wanted.break_lock,
     }
     # A check changes nothing on a node, so it neither needs nor takes the lock there.

@@ -11,7 +11,7 @@ from kprov.engine.events import Event
 from kprov.engine.inventory import extra_vars, generated_inventory
 from kprov.engine.journal import Journal
 from kprov.engine.lock import controller_lock
-from kprov.engine.locked import LockedRun, run_locked
+from kprov.engine.locked import LOCK_SECONDS, LockedRun, run_locked
 from kprov.engine.run import Outcome
 from kprov.errors import Interrupted, PhaseError
 from kprov.phases.cluster_home import find_home
@@ -25,7 +25,7 @@ class Operation:
     """What to run. name: as typed ("runtime-root migrate"); resume: what the user does after a failure.
 
     playbooks: names below playbooks/. variables: extra vars on top of kprov's own. fingerprints: host -> phase ->
-    inputs, for the records of phases that run on the way.
+    inputs, for the records of phases that run on the way. lock_seconds: as LockedRun has it.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Operation:
     fingerprints: Mapping[str, Mapping[str, dict[str, Any]]] = field(default_factory=dict)
     break_lock: bool = False
     accept_new_host_keys: bool = False
+    lock_seconds: int = LOCK_SECONDS
 
 
 def operate(operation: Operation, on_event: Callable[[Event], None]) -> tuple[Outcome, Path]:
@@ -76,5 +77,6 @@ def _run(operation: Operation, journal: Journal, on_event: Callable[[Event], Non
         on_event=on_event,
         break_lock=operation.break_lock,
         accept_new_host_keys=operation.accept_new_host_keys,
+        lock_seconds=operation.lock_seconds,
     )
     return run_locked(wanted, journal)

@@ -20,6 +20,8 @@ MARGIN_SHARE = 0.05
 MARGIN_INODES = 10_000
 # Speed of the estimate: a SATA disk that reads and writes many small files. Measured copies are faster, see the how-to.
 BYTES_PER_SECOND = 60 * 1024**2
+# As the deadline of the copy (plugins/module_utils/kprov_runtime_copy.py): what is slower has stopped.
+SLOWEST = 4 * 1024**2
 # Stop and start of containers, runtime and kubelet.
 STOP_AND_START_SECONDS = 60
 # No overlay mounts on these, or none that survive: kernel Documentation/filesystems/overlayfs.rst, "Upper file system".
@@ -62,6 +64,11 @@ class Look:
     def seconds(self) -> int:
         """How long the pods are away, about."""
         return STOP_AND_START_SECONDS + int(self.answer["size"]["bytes"] / BYTES_PER_SECOND)
+
+    @property
+    def longest(self) -> int:
+        """Seconds that the copy may take before it is given up."""
+        return int(self.answer["size"]["bytes"] / SLOWEST)
 
 
 def judge(look: Look) -> Iterator[Problem]:

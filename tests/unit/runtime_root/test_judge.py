@@ -148,3 +148,7 @@ def test_an_outage_is_the_only_control_plane_the_endpoint_or_etcds_majority() ->
     spec = make_spec(3, 0)
     assert "control_plane_endpoint" in str(outage(spec, converged_states(spec), spec.host("cp1")))
     assert outage(spec, converged_states(spec), spec.host("cp2")) is None
+
+
+def test_the_lock_is_held_for_as_long_as_the_slowest_copy_may_take() -> None:
+    assert look().longest == 10 * GIB // (4 * 2**20)
