@@ -23,6 +23,7 @@ SOCKETS = {
     "docker": "unix:///run/cri-dockerd.sock",
 }
 DEFAULT_ROOTS = {"containerd": "/var/lib/containerd", "docker": "/var/lib/docker"}
+ESCAPED = re.compile(r"\\([0-7]{3})")  # how the kernel writes blanks in mountinfo
 GRACE = 30  # seconds that a container gets to end, as Kubernetes' default terminationGracePeriodSeconds
 UNIT_DEADLINE = 120
 AT_ONCE = 8
@@ -152,10 +153,10 @@ def stopped_mark(runtime: Runtime) -> dict | None:
 def mounts_below(root: str) -> list[tuple[str, str]]:
     """(mount point, type) of file systems mounted below a directory, innermost first."""
     found = []
-    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+    with open(real("/proc/self/mountinfo"), encoding="utf-8") as file:
         for line in file:
             left, _, right = line.partition(" - ")
-            point = left.split()[4].encode().decode("unicode_escape")
+            point = ESCAPED.sub(lambda octal: chr(int(octal.group(1), 8)), left.split()[4])
             if point.startswith(root.rstrip("/") + "/"):
                 found.append((point, right.split()[0]))
     return sorted(found, reverse=True)
