@@ -40,7 +40,8 @@ class Listener:
 class Filesystem:
     """Bytes and inodes of the file system that holds a path; device tells whether two paths share one.
 
-    inodes: 0 where the file system has no fixed number of them (btrfs).
+    inodes: 0 where the file system has no fixed number of them (btrfs). kind: as in /proc/filesystems, "xfs, ftype=0",
+    or empty when it is not known.
     """
 
     free: int
@@ -48,6 +49,7 @@ class Filesystem:
     device: str = ""
     inodes_free: int = 0
     inodes: int = 0
+    kind: str = ""
 
 
 @dataclass(frozen=True)

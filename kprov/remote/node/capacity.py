@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from kprov.remote.node import machine, read
+from kprov.remote.node import filesystem, read
 
 KUBELET_ROOT = "/var/lib/kubelet"
 PID_LIMITS = ("/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max")
@@ -21,8 +21,8 @@ def capacity(image_root: str) -> dict[str, int]:
         "cpus": _cpus(),
         "memory": sizes["MemTotal"],
         "hugepages": sizes.get("Hugetlb", 0),
-        "ephemeral_storage": machine.filesystem(KUBELET_ROOT)["size"],
-        "image_storage": machine.filesystem(image_root)["size"],
+        "ephemeral_storage": filesystem.filesystem(KUBELET_ROOT)["size"],
+        "image_storage": filesystem.filesystem(image_root)["size"],
         "pids": min((int(read.text(path)) for path in PID_LIMITS if read.exists(path)), default=0),
     }
 

@@ -7,7 +7,7 @@ import shlex
 import time
 from typing import Any
 
-from kprov.remote.node import read
+from kprov.remote.node import filesystem, read
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 # Vendors in the DMI tables of virtual machines.
@@ -76,19 +76,5 @@ def resources(paths: list[str]) -> dict[str, Any]:
         "cpus": len(os.sched_getaffinity(0)),
         "memory": int(memory.split()[1]) * 1024,
         "swap": [line.split()[0] for line in read.text_or("/proc/swaps").splitlines()[1:]],
-        "filesystems": {path: filesystem(path) for path in paths},
-    }
-
-
-def filesystem(path: str) -> dict[str, Any]:
-    """Bytes and inodes, free and in all, and the device number, of the file system that holds or will hold a path."""
-    while not read.exists(path) and path:
-        path = os.path.dirname(path)  # noqa: PTH120
-    status = os.statvfs(read.real(path))
-    return {
-        "free": status.f_bavail * status.f_frsize,
-        "size": status.f_blocks * status.f_frsize,
-        "device": str(os.stat(read.real(path)).st_dev),  # noqa: PTH116
-        "inodes_free": status.f_favail,
-        "inodes": status.f_files,
+        "filesystems": {path: filesystem.filesystem(path) for path in paths},
     }

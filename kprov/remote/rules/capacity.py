@@ -105,6 +105,15 @@ def _swap(machines: Machines, say: Say) -> Iterator[Problem]:
                 f"os_swap is keep and swap is on ({', '.join(machine.state.swap)}), the kubelet refuses that",
                 'set os_swap: "off", or kubelet_fail_swap_on: false',
             )
+        own = variables["kubelet_config"].get("memorySwap") or {}
+        behaviour = own.get("swapBehavior", variables["kubelet_swap_behavior"])
+        # v1.36.3, cmd/kubelet/app/server.go: whether there is swap or not.
+        if behaviour == "LimitedSwap" and machine.state.cgroup_version == 1:
+            yield say.error(
+                machine.name,
+                "kubelet_swap_behavior is LimitedSwap and the machine has cgroup v1: the kubelet refuses to start",
+                "kubelet_swap_behavior: NoSwap; or boot with systemd.unified_cgroup_hierarchy=1",
+            )
 
 
 RULES = (

@@ -8,6 +8,10 @@ from kprov.errors import Problem
 from kprov.remote.rules.rule import Machine, Machines, Rule, Say, gib
 from kprov.spec.values import ROOTS
 
+# File systems that cannot hold overlayfs' upper directory: no d_type, no trusted.* attributes, or overlays themselves
+# (Linux, Documentation/filesystems/overlayfs.rst: upper layer; NFS is named there).
+NO_UPPER = frozenset({"overlay", "nfs", "nfs4", "cifs", "smb3", "vfat", "exfat", "ntfs", "ntfs3", "xfs, ftype=0"})
+
 
 def _switch(machines: Machines, say: Say) -> Iterator[Problem]:
     """Pods of the old runtime would run on, seen by nobody: the new one knows none of their sandboxes."""
@@ -79,9 +83,27 @@ def _move(machines: Machines, say: Say) -> Iterator[Problem]:
             yield say.error(machine.name, message, f"{command.format(verb)} goes on{back}")
 
 
+def _overlay(machines: Machines, say: Say) -> Iterator[Problem]:
+    """Images are mounted with overlayfs, whose upper directory does not work everywhere."""
+    for machine in machines.new:
+        variables = machine.host.variables
+        docker = variables["container_runtime"] == "docker"
+        if docker and variables["container_runtime_docker_storage_driver"] != "overlay2":
+            continue
+        root = str(variables["container_runtime_root"])
+        found = machine.state.filesystems.get(root)
+        if found and found.kind in NO_UPPER:
+            yield say.error(
+                machine.name,
+                f"{root} is on {found.kind}, and overlayfs, which containers are made of, does not work on it",
+                "mount a disk with ext4, or xfs as mkfs.xfs makes it today, there; or move container_runtime_root",
+            )
+
+
 RULES = (
     Rule("runtime-switch", _switch),
     Rule("runtime-root", _root),
     Rule("runtime-root-changed", _moved),
     Rule("runtime-root-move", _move),
+    Rule("runtime-filesystem", _overlay),
 )

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
+import struct
 from pathlib import Path
 
 import pytest
 
-from kprov.remote.node import commands, kernel, machine, network, processes
+from kprov.remote.node import commands, filesystem, kernel, machine, network, processes
 from tests.unit.remote.conftest import put, script
 
 
@@ -24,7 +26,32 @@ def test_os_release_with_quotes_and_comments(node: Path) -> None:
 
 def test_filesystem_of_a_path_that_does_not_exist_yet(node: Path) -> None:
     (node / "var").mkdir()
-    assert machine.filesystem("/var/lib/kubelet/x")["device"] == str((node / "var").stat().st_dev)
+    assert filesystem.filesystem("/var/lib/kubelet/x")["device"] == str((node / "var").stat().st_dev)
+
+
+def test_kind_of_a_filesystem_is_that_of_its_device(node: Path) -> None:
+    device = node.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    other = "22 1 0:5 / /proc rw - proc proc rw\n"
+    put(node, "/proc/self/mountinfo", f"{other}23 1 {number} /a /b rw shared:1 master:2 - ext4 /dev/vda1 rw\n")
+    assert filesystem.filesystem("/")["kind"] == "ext4"
+    put(node, "/proc/self/mountinfo", other)
+    assert filesystem.filesystem("/")["kind"] == ""
+
+
+@pytest.mark.parametrize(("flags", "kind"), [(1 << 16, "xfs"), (0xFFFF & ~(1 << 16), "xfs, ftype=0")])
+def test_xfs_says_whether_entries_have_a_type(
+    node: Path, monkeypatch: pytest.MonkeyPatch, flags: int, kind: str
+) -> None:
+    def answer(descriptor: int, request: int, geometry: bytearray) -> int:
+        assert request == 0x80705864
+        struct.pack_into("I", geometry, 92, flags)
+        return 0
+
+    monkeypatch.setattr("fcntl.ioctl", answer)
+    device = node.stat().st_dev
+    put(node, "/proc/self/mountinfo", f"23 1 {os.major(device)}:{os.minor(device)} / / rw - xfs /dev/vda1 rw\n")
+    assert filesystem.filesystem("/")["kind"] == kind
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,17 @@ def test_swap_is_a_problem_only_if_it_stays_and_the_kubelet_minds() -> None:
     assert codes(os_swap="keep", kubelet_config={"failSwapOn": False}) == []
 
 
+@pytest.mark.parametrize(("version", "count"), [(1, 1), (2, 0)])
+@pytest.mark.parametrize(
+    "variables",
+    [{"kubelet_swap_behavior": "LimitedSwap"}, {"kubelet_config": {"memorySwap": {"swapBehavior": "LimitedSwap"}}}],
+)
+def test_limited_swap_needs_cgroup_v2(variables: dict[str, Any], version: int, count: int) -> None:
+    spec = make_spec(1, 0, os_swap="keep", kubelet_fail_swap_on=False, **variables)
+    found = [p for p in preflight(spec, fresh(spec, cgroup_version=version)) if p.code == "swap"]
+    assert len(found) == count
+
+
 def test_disk_that_must_be_free_can_be_said_per_path() -> None:
     spec = make_spec(workers=0, os_disk_free={"/data": 50, "/": 0.2})
     filesystems = {"/data": Filesystem(49 * GIB, 99 * GIB, "1"), "/": Filesystem(GIB // 2, 6 * GIB, "2")}

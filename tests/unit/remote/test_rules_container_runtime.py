@@ -82,3 +82,23 @@ def test_a_move_is_named_until_it_is_confirmed(step: str, severity: str, hint: s
     problem = only(spec, states, "runtime-root-move")
     assert problem.severity == severity
     assert str(problem.hint).startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("kind", "variables", "codes"),
+    [
+        ("ext4", {}, []),
+        ("", {}, []),
+        ("overlay", {}, ["runtime-filesystem"]),
+        ("xfs, ftype=0", {}, ["runtime-filesystem"]),
+        ("nfs4", {"container_runtime": "docker"}, ["runtime-filesystem"]),
+        ("overlay", {"container_runtime": "docker", "container_runtime_docker_storage_driver": "vfs"}, []),
+    ],
+)
+def test_containers_need_a_file_system_that_overlays_work_on(
+    kind: str, variables: dict[str, str], codes: list[str]
+) -> None:
+    spec = make_spec(1, 0, **variables)
+    root = str(spec.hosts[0].variables["container_runtime_root"])
+    states = fresh(spec, filesystems={root: Filesystem(2**40, 2**40, "1", kind=kind)})
+    assert [p.code for p in preflight(spec, states)] == codes
