@@ -67,7 +67,7 @@ def issue(
         .not_valid_after(now + datetime.timedelta(days=days))
     )
     if signer:
-        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
         builder = builder.add_extension(usage, critical=False)
     else:
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
