@@ -251,6 +251,8 @@ def serving(node: Node, made: Kubeadm) -> Iterator[dict[str, Any]]:
     }
     for pid, (name, flags) in enumerate(manifests(node.ports).items(), start=100):
         node.runs(pid, f"/usr/local/bin/{name}", *(f"--{flag}" for flag in flags))
+    listening = [f" {n}: 0100007F:{port:04X} 0:0 0A 0:0 0:0 0 0 0 {n}" for n, port in enumerate(node.ports.values())]
+    node.put("/proc/net/tcp", "\n".join(["head", *listening]) + "\n")
     ports, own = node.sockets, made.leaves
     servers: dict[str, TlsServer] = {
         "api": ApiServer(own["apiserver.crt"], ports["api"], objects),
