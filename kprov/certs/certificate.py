@@ -12,6 +12,10 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
+# What cryptography raises for extensions that are not there, or that it does not understand.
+UNREADABLE = (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError)
+DAMAGED = (x509.InvalidVersion, TypeError)  # what it raises besides ValueError
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -55,7 +59,7 @@ class Certificate:
         """DNS names and addresses, in the certificate's order; addresses in their shortest form."""
         try:
             names = self.x509.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except (x509.ExtensionNotFound, ValueError):
+        except UNREADABLE:
             return ()
         kinds = (x509.DNSName, x509.IPAddress)
         return tuple(str(name.value) for name in names if isinstance(name, kinds))
@@ -65,7 +69,7 @@ class Certificate:
         """Whether it may sign others."""
         try:
             return bool(self.x509.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
-        except (x509.ExtensionNotFound, ValueError):
+        except UNREADABLE:
             return False
 
     @cached_property
@@ -92,9 +96,22 @@ class Certificate:
 
 def from_pem(text: str) -> tuple[Certificate, ...]:
     """Every certificate in a text, in its order. Raises ValueError where one is damaged or there is none."""
-    return tuple(Certificate(one) for one in x509.load_pem_x509_certificates(text.encode()))
+    try:
+        return tuple(_whole(one) for one in x509.load_pem_x509_certificates(text.encode()))
+    except DAMAGED as error:
+        raise ValueError(str(error)) from error
 
 
 def from_der(data: bytes) -> Certificate:
     """Raises ValueError."""
-    return Certificate(x509.load_der_x509_certificate(data))
+    try:
+        return _whole(x509.load_der_x509_certificate(data))
+    except DAMAGED as error:
+        raise ValueError(str(error)) from error
+
+
+def _whole(parsed: x509.Certificate) -> Certificate:
+    """cryptography reads names and times when they are asked for: damaged ones are found here. Raises ValueError."""
+    found = Certificate(parsed)
+    _ = (found.subject, found.issuer, found.common_name, found.not_before, found.not_after, found.serial)
+    return found
