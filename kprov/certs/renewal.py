@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from kprov.certs.item import Inventory, Item, Renewer
 from kprov.certs.node.known import KUBEADM, READ_AT_START
 
+KUBELET_CLIENT, KUBELET_SERVER = "kubelet-client", "kubelet-server"
+# Without one of these nobody gets through to the API server, or it not to etcd.
+SERVING = frozenset({"apiserver", "apiserver-etcd-client", "etcd-server", "etcd-peer", "admin.conf"})
+DEFAULT_WITHIN = 30 * 86_400.0  # seconds, as certs_renew_within
 READERS = {kubeconfig: component for component, kubeconfig in READ_AT_START.items()}
 
 
@@ -28,10 +32,20 @@ class Work:
 
 @dataclass(frozen=True)
 class Renewal:
-    """work: hosts with something to do. external: what only the owner of another CA can renew."""
+    """work: control planes with something to do. external: what only the owner of another CA can renew.
+
+    kubelets: nodes whose kubelet needs new certificates. recover: something that the API server or etcd cannot live
+    without has ended, so that neither can be asked.
+    """
 
     work: tuple[Work, ...]
     external: tuple[Item, ...] = ()
+    kubelets: tuple[Work, ...] = ()
+    recover: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.work or self.kubelets)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -49,7 +63,25 @@ def plan(inventory: Inventory, hosts: Collection[str], only: Collection[str], wi
         unused = [item for item in mine if item.served_equal is False and item not in due]
         if due or unused:
             work.append(Work(host, tuple(due), tuple(unused)))
-    return Renewal(tuple(work), tuple(external))
+    return Renewal(
+        tuple(work),
+        tuple(external),
+        kubelets(inventory, only, within),
+        any(item.name in SERVING and item.left(inventory.now) <= 0 for each in work for item in each.due),
+    )
+
+
+def kubelets(inventory: Inventory, only: Collection[str], within: float | None) -> tuple[Work, ...]:
+    """Nodes whose kubelet cannot renew its own certificate any more, or never does: one that it signed itself."""
+    found: dict[str, list[Item]] = {}
+    for item in inventory.items:
+        ended = item.name == KUBELET_CLIENT and item.left(inventory.now) <= 0
+        # A restart of every kubelet is not what "all" asks for; by name it is.
+        span = None if KUBELET_SERVER in only else within or DEFAULT_WITHIN
+        own = item.name == KUBELET_SERVER and item.renewer is Renewer.NOBODY and _due(item, inventory, span)
+        if (ended or own) and (not only or item.name in only):
+            found.setdefault(item.host, []).append(item)
+    return tuple(Work(host, tuple(items)) for host, items in found.items())
 
 
 def _due(item: Item, inventory: Inventory, within: float | None) -> bool:
@@ -76,7 +108,7 @@ def compare(renewal: Renewal, after: Inventory) -> tuple[Renewed, ...]:
     """What has become of each item that the renewal was about."""
     return tuple(
         _compare(item, after.named(work.host, item.name), item in work.due)
-        for work in renewal.work
+        for work in (*renewal.work, *renewal.kubelets)
         for item in (*work.due, *work.unused)
     )
 

@@ -61,8 +61,8 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
     with Connections(accept_new_host_keys=options.accept_new_host_keys) as connections:
         before = _look(spec, connections)
         renewal = plan(before, hosts, only, _seconds(within))
-        problems = [*loaded.warnings, *_external(renewal)]
-        if not renewal.work:
+        problems = [*loaded.warnings, *_external(renewal), *_away(before)]
+        if not renewal:
             done = f"nothing to renew: everything has more than {within} left and is in use"
             return report(spec.name, done, problems, ExitCode.OK, started)
         if how.confirm and not how.confirm(renewal, before, len(spec.group("kube_control_plane"))):
@@ -75,6 +75,8 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
                 hosts=renewal.hosts,
                 only=only,
                 within=within,
+                kubelets=[work.host for work in renewal.kubelets],
+                recover=renewal.recover,
                 on_event=display.event,
                 accept_outage=how.accept_outage,
                 break_lock=how.break_lock,
@@ -113,14 +115,16 @@ def _hosts(spec: ClusterSpec, wanted: Sequence[str]) -> list[str]:
 def _wanted(spec: ClusterSpec, how: RenewOptions) -> tuple[tuple[str, ...], str]:
     """Names, and the span as text ("" for however long): from the command line, else from the inventory."""
     from kprov.certs.node.known import KUBEADM
+    from kprov.certs.renewal import KUBELET_CLIENT, KUBELET_SERVER
 
+    known = KUBEADM | {KUBELET_CLIENT, KUBELET_SERVER}
     variables = spec.group("kube_control_plane")[0].variables
     only = how.only or tuple(str(name) for name in variables["certs_renew_only"])
     for name in only:
-        if name not in KUBEADM:
-            close = get_close_matches(name, KUBEADM, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"those there are: {', '.join(sorted(KUBEADM))}"
-            raise InputError(f"kubeadm renews no certificate {name}", hint=hint)
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"those there are: {', '.join(sorted(known))}"
+            raise InputError(f"there is no certificate {name} to renew", hint=hint)
     if how.everything:
         return only, ""
     within = str(variables["certs_renew_within"]) if how.within is None else how.within
@@ -135,12 +139,12 @@ def _seconds(within: str) -> float | None:
 
 
 def _look(spec: ClusterSpec, connections: Connections) -> Inventory:
-    """All control planes, also those that nothing is renewed on: etcd's members depend on each other."""
+    """All hosts. A control plane must answer even if nothing is renewed there: members of etcd need each other."""
     from kprov.certs.look import look
 
-    planes = spec.group("kube_control_plane")
-    found = look(spec, planes, connections)
-    missing = [one for one in found.unread if one.what == "host"]
+    planes = {host.name for host in spec.group("kube_control_plane")}
+    found = look(spec, spec.hosts, connections)
+    missing = [one for one in found.unread if one.what == "host" and one.host in planes]
     if missing:
         raise ConnectError(
             "not all control planes can be looked at",
@@ -148,6 +152,11 @@ def _look(spec: ClusterSpec, connections: Connections) -> Inventory:
             hint="certificates are renewed only while every member of etcd is well",
         )
     return found
+
+
+def _away(found: Inventory) -> list[Problem]:
+    """Workers that could not be asked: their kubelets are left as they are."""
+    return [Problem("warning", "unread", one.why, host=one.host) for one in found.unread if one.what == "host"]
 
 
 def _external(renewal: Renewal) -> list[Problem]:

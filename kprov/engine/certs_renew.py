@@ -18,16 +18,22 @@ from kprov.spec.cluster import ClusterSpec
 OPERATION = "certs renew"
 PLAYBOOK = "certs_renew"
 GROUP = "todo_certs_renew"
+KUBELETS = "todo_certs_renew_kubelets"
 
 
 @dataclass(frozen=True)
 class Request:
-    """hosts: control planes with something to do. only, within: as the role's variables."""
+    """hosts: control planes with something to do; kubelets: nodes whose kubelet has.
+
+    only, within, recover: as the role's variables.
+    """
 
     spec: ClusterSpec
     hosts: Sequence[str]
     only: Sequence[str]
     within: str
+    kubelets: Sequence[str]
+    recover: bool
     on_event: Callable[[Event], None]
     accept_outage: bool = False
     break_lock: bool = False
@@ -55,16 +61,22 @@ def run_renewal(request: Request) -> Ran:
         "certs_renew_within": request.within,
         "certs_renew_accept_outage": request.accept_outage or own["certs_renew_accept_outage"],
         "certs_renew_backup_directory": str(elsewhere or home),
+        "certs_renew_recover": request.recover,
         GROUP: GROUP,
+        KUBELETS: KUBELETS,
     }
-    children: dict[str, Any] = {GROUP: {"hosts": {name: {} for name in request.hosts}}}
+    hosts: dict[str, Any] = {name: {} for name in dict.fromkeys([*planes, *request.kubelets])}
+    children: dict[str, Any] = {
+        GROUP: {"hosts": {name: {} for name in request.hosts}},
+        KUBELETS: {"hosts": {name: {} for name in request.kubelets}},
+    }
     with controller_lock(spec.name, OPERATION):
         journal = Journal(spec.name, OPERATION)
         wanted = LockedRun(
             operation=OPERATION,
             spec=spec,
             playbooks=[PLAYBOOK],
-            generated={"all": {"hosts": {name: {} for name in planes}, "children": children}},
+            generated={"all": {"hosts": hosts, "children": children}},
             variables=variables,
             lock_host=planes[0],
             on_event=request.on_event,

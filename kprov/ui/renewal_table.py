@@ -15,6 +15,10 @@ from kprov.certs.renewal import Renewal, Renewed
 # Measured: the API server and etcd read renewed files again by themselves; a leader that is stopped leaves its lease
 # for 15 s to others.
 STAYS = "the API server and etcd take renewed certificates without a restart"
+RECOVERY = (
+    "Certificates have ended and nobody gets through to the API server or etcd: all control planes are renewed at "
+    "once, without a snapshot of etcd (/etc/kubernetes is backed up). Pods go on running"
+)
 PAUSE = "controllers and scheduling pause for up to 20 s"
 
 
@@ -26,7 +30,15 @@ def print_renewal(console: Console, renewal: Renewal, before: Inventory, control
             table.add_row(work.host, item.name, words(item.left(before.now)), "renewed")
         for item in work.unused:
             table.add_row(work.host, item.name, words(item.left(before.now)), "in order on disk, brought into use")
+    for work in renewal.kubelets:
+        for item in work.due:
+            table.add_row(
+                work.host, item.name, words(item.left(before.now)), "new from a restarted kubelet; pods go on"
+            )
     console.print(table)
+    if renewal.recover:
+        console.print(RECOVERY, soft_wrap=True)
+        return
     for work in renewal.work:
         if work.restarts:
             console.print(f"{work.host}: restarts {' and '.join(work.restarts)}, one after the other", soft_wrap=True)

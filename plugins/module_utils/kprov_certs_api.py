@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 import ssl
 
@@ -52,11 +53,12 @@ class Api:
             return body
 
 
-def kubeadm_config(api: Api, given: str, runtime: str) -> tuple[str, str | None]:
+def kubeadm_config(pod: StaticPod, given: str, runtime: str, *, recover: bool = False) -> tuple[str, str | None]:
     """(path, None) of kubeadm's configuration on this node, or ("", text) from the cluster. Raises StepError.
 
-    given: path that the user names. kubeadm is never left to look for itself: it would fall back to its defaults
-    without failing, and so lose certificatesDir, validity and key type.
+    pod: the API server's. given: path that the user names. kubeadm is never left to look for itself: it would fall back
+    to its defaults without failing, and so lose certificatesDir, validity and key type. recover: the cluster cannot be
+    asked; what matters comes from the manifest then, and the certificates are valid for kubeadm's own year.
     """
     for path in (given, KUBEADM_CONFIG):
         if path and os.path.exists(real(path)):
@@ -65,9 +67,9 @@ def kubeadm_config(api: Api, given: str, runtime: str) -> tuple[str, str | None]
                     return path, None
         if path and path == given:
             raise StepError(f"{path} (certs_renew_config) holds no ClusterConfiguration")
+    api = Api(pod)
     try:
-        found = api.get("/api/v1/namespaces/kube-system/configmaps/kubeadm-config")
-        cluster = found["data"]["ClusterConfiguration"]
+        cluster = _from_manifest(pod) if recover else _from_cluster(api)
     except (StepError, KeyError, TypeError) as error:
         raise StepError(
             f"kubeadm's configuration of the cluster is neither in {KUBEADM_CONFIG} nor in ConfigMap "
@@ -77,4 +79,20 @@ def kubeadm_config(api: Api, given: str, runtime: str) -> tuple[str, str | None]
     return "", (
         f"{cluster.rstrip()}\n---\n{version}\nkind: InitConfiguration\nnodeRegistration:\n  criSocket: {runtime}\n"
         f"localAPIEndpoint:\n  advertiseAddress: {json.dumps(api.address)}\n  bindPort: {api.port}\n"
+    )
+
+
+def _from_cluster(api: Api) -> str:
+    return api.get("/api/v1/namespaces/kube-system/configmaps/kubeadm-config")["data"]["ClusterConfiguration"]
+
+
+def _from_manifest(pod: StaticPod) -> str:
+    """The least that kubeadm needs: where the certificates are, and a version, so that it asks nobody for one."""
+    version = re.search(r"kube-apiserver:(v\d+\.\d+\.\d+)", pod.text)
+    if not version:
+        raise StepError("the API server's manifest says no version")
+    return (
+        "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"
+        f"kubernetesVersion: {version.group(1)}\n"
+        f"certificatesDir: {os.path.dirname(pod.flag('client-ca-file') or '/etc/kubernetes/pki/ca.crt')}\n"
     )

@@ -14,6 +14,7 @@ options:
     {description: Names as kubeadm has them; empty means all., type: list, elements: str, default: []}
   within:
     {description: "Renew what has less time left, such as 30d; empty means all.", type: str, default: 30d}
+  recover: {description: Certificates have ended and etcd answers nobody., type: bool, default: false}
   keep: {description: How many backups stay on the node., type: int, default: 5}
 author: kprov
 """
@@ -35,6 +36,7 @@ def main() -> None:
         argument_spec={
             "only": {"type": "list", "elements": "str", "default": []},
             "within": {"type": "str", "default": "30d"},
+            "recover": {"type": "bool", "default": False},
             "keep": {"type": "int", "default": 5},
         },
         supports_check_mode=True,
@@ -50,7 +52,8 @@ def main() -> None:
                 module.exit_json(changed=False, backup={})
             if module.check_mode:
                 module.exit_json(changed=True, backup={})
-            made = backups.make(found, Etcd(manifests["etcd"]) if "etcd" in manifests else None, time.time())
+            asked = "etcd" in manifests and not parameters["recover"]
+            made = backups.make(found, Etcd(manifests["etcd"]) if asked else None, time.time())
             removed = backups.forget_old(parameters["keep"])
     except (StepError, CertificateProblem, LockTimeout, ValueError) as error:
         module.fail_json(msg=str(error))

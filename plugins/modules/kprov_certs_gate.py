@@ -11,6 +11,10 @@ description:
     learner; the API server not ready; a CA expired; no room for a backup. What several nodes must agree on (the leader,
     the members, the time) is returned in C(gate) for the role to compare.
 options:
+  recover:
+    description: Certificates have ended. Whether etcd and the API server are well can only be asked afterwards.
+    type: bool
+    default: false
   deadline: {description: Seconds to wait for a healthy state., type: int, default: 0}
 author: kprov
 """
@@ -30,18 +34,19 @@ POLL = 1.0
 SPARE = 64 * 1024 * 1024  # bytes beside the snapshot: the archive, logs, the new certificates
 
 
-def judge(now: float) -> tuple[dict, list[str]]:
+def judge(now: float, recover: bool) -> tuple[dict, list[str]]:
     """What was found, and what speaks against a renewal."""
     manifests = pods()
     if "kube-apiserver" not in manifests:
         return {}, ["no static pod kube-apiserver: this is no control plane that kubeadm made"]
     found: dict = {"time": now, "etcd": None, "leads": False}
     problems: list[str] = []
-    try:
-        Api(manifests["kube-apiserver"]).get("/readyz")
-    except StepError as error:
-        problems.append(f"the API server is not ready: {error}")
-    if "etcd" in manifests:
+    if not recover:
+        try:
+            Api(manifests["kube-apiserver"]).get("/readyz")
+        except StepError as error:
+            problems.append(f"the API server is not ready: {error}")
+    if "etcd" in manifests and not recover:
         try:
             found["etcd"] = Etcd(manifests["etcd"]).state()
             found["leads"] = found["etcd"]["id"] == found["etcd"]["leader"]
@@ -101,10 +106,13 @@ def free_bytes(path: str) -> int:
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec={"deadline": {"type": "int", "default": 0}}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={"deadline": {"type": "int", "default": 0}, "recover": {"type": "bool", "default": False}},
+        supports_check_mode=True,
+    )
     end = time.monotonic() + module.params["deadline"]
     while True:
-        found, problems = judge(time.time())
+        found, problems = judge(time.time(), module.params["recover"])
         if not problems or time.monotonic() >= end:
             break
         time.sleep(POLL)

@@ -18,6 +18,10 @@ options:
     {description: "Renew what has less time left, such as 30d; empty means all.", type: str, default: 30d}
   config:
     {description: kubeadm's configuration; empty means kprov's or the cluster's., type: str, default: ""}
+  recover:
+    description: Certificates have ended, so that the cluster cannot be asked for its configuration.
+    type: bool
+    default: false
   bin_dir: {description: Where kubeadm is looked for first., type: str, default: ""}
 author: kprov
 """
@@ -31,7 +35,7 @@ import time
 from ansible.module_utils import kprov_fs
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_certificate import Certificate, lost, rfc3339
-from ansible.module_utils.kprov_certs_api import Api, kubeadm_config
+from ansible.module_utils.kprov_certs_api import kubeadm_config
 from ansible.module_utils.kprov_kubeadm_certs import (
     CertificateProblem,
     Item,
@@ -100,7 +104,8 @@ class Renewal:
     @contextlib.contextmanager
     def _config(self):
         """Path of kubeadm's configuration."""
-        path, text = kubeadm_config(Api(self._pods["kube-apiserver"]), self._parameters["config"], runtime_endpoint())
+        given, recover = self._parameters["config"], self._parameters["recover"]
+        path, text = kubeadm_config(self._pods["kube-apiserver"], given, runtime_endpoint(), recover=recover)
         if text is None:
             yield path
         else:
@@ -156,6 +161,7 @@ def main() -> None:
             "only": {"type": "list", "elements": "str", "default": []},
             "within": {"type": "str", "default": "30d"},
             "config": {"type": "str", "default": ""},
+            "recover": {"type": "bool", "default": False},
             "bin_dir": {"type": "str", "default": ""},
         },
         supports_check_mode=True,

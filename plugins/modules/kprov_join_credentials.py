@@ -20,6 +20,7 @@ author: kprov
 """
 
 import contextlib
+import os
 import re
 import secrets
 
@@ -27,6 +28,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_kubeadm_run import TOKEN, Runner, StepError, private_file
 from ansible.module_utils.kprov_kubectl import KUBECONFIG, Kubectl, KubectlError
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_static_pods import find_program
 
 CA = "/etc/kubernetes/pki/ca.crt"
 CERTIFICATES = "kubeadm-certs"
@@ -37,8 +39,9 @@ class Credentials:
     """Makes and withdraws credentials on this control plane."""
 
     def __init__(self, bin_dir: str, lock: int | None) -> None:
-        self._runner = Runner("join_credentials", bin_dir, [], lock)
-        self._kubectl = Kubectl(bin_dir)
+        # Where the cluster was made by others, the programs are somewhere else.
+        self._runner = Runner("join_credentials", os.path.dirname(find_program("kubeadm", bin_dir)), [], lock)
+        self._kubectl = Kubectl(os.path.dirname(find_program("kubectl", bin_dir)))
 
     def present(self, ttl: str, config: str | None) -> dict:
         """config: kubeadm's configuration if certificates are to be uploaded."""

@@ -16,6 +16,7 @@ KUBEADM = (
     "kubeadm init --node-name $(hostname) --kubernetes-version $(kubeadm version -o short)"
     " --ignore-preflight-errors=SystemVerification --skip-phases=addon && rm -r /var/lib/kprov"
 )
+HOOK = "/usr/local/bin/hook"
 UNITS = "/etc/systemd/system/kprov-certs-check"
 PROGRAM = "/usr/local/libexec/kprov/certs-check"
 KUBERNETES = "find /etc/kubernetes /var/lib/kubelet/pki -type f -exec sha256sum {} + | sort; crictl ps -q | sort"
@@ -90,11 +91,10 @@ def test_a_timer_that_has_not_run_for_days_is_critical(foreign: LabCluster) -> N
 
 
 def test_the_node_itself_notices_a_missing_restart_and_tells_the_hook(foreign: LabCluster) -> None:
-    foreign.ssh(
-        "cp1", "printf '#!/bin/sh\\ncat > /run/told; echo $KPROV_WORST >> /run/told\\n' > /run/hook; chmod +x /run/hook"
-    )
+    hook = "#!/bin/sh\\ncat > /run/told; echo $KPROV_WORST >> /run/told\\n"
+    foreign.ssh("cp1", f"printf '{hook}' > {HOOK}; chmod +x {HOOK}")
     config = "/etc/kprov/certs-check.json"
-    foreign.ssh("cp1", f'sed -i \'s|"hook": .*|"hook": ["/run/hook"],|\' {config}; rm -f /run/told')
+    foreign.ssh("cp1", f'sed -i \'s|"hook": .*|"hook": ["{HOOK}"],|\' {config}; rm -f /run/told')
     foreign.ssh("cp1", f"kubeadm certs renew scheduler.conf; {RUN}")
     assert foreign.ssh("cp1", "tail -n 1 /run/told").strip() == "critical"
     assert "kube-scheduler was started before" in foreign.ssh("cp1", "cat /run/told")

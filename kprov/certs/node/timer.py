@@ -19,10 +19,10 @@ def look() -> dict[str, Any] | None:
     """None where nobody ever scheduled a check. Else: check (daily, hourly or None), program (whether it is there),
     report (of its last run, or None), timer and service: properties of the units, {} where systemd gave no answer.
     """
-    config = read.json_object(CONFIG)
-    # A record that says never has no files.
-    recorded = bool((read.json_object(RECORD) or {}).get("files"))
-    if config is None and not recorded:
+    config, record = read.json_object(CONFIG), read.json_object(RECORD)
+    # Where the check is never to run, the record has no program; settings that somebody has edited are still there.
+    scheduled = config is not None if record is None else PROGRAM in record.get("files", {})
+    if not scheduled:
         return None
     systemctl = commands.find("systemctl")
     shown = commands.output([systemctl, "show", "-p", PROPERTIES, TIMER, SERVICE], TIMEOUT) if systemctl else None

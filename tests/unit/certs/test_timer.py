@@ -91,11 +91,12 @@ def put(root: Path, path: str, text: str) -> None:
 def test_a_node_without_traces_was_never_scheduled(node: Path) -> None:
     assert node_timer.look() is None
     put(node, node_timer.RECORD, '{"files": {}}')  # certificates_check: never
+    put(node, node_timer.CONFIG, '{"check": "daily"}')  # edited by hand, so that it was left there
     assert node_timer.look() is None
 
 
 def test_what_is_left_of_a_removed_check_counts(node: Path) -> None:
-    put(node, node_timer.RECORD, '{"files": {"/etc/kprov/certs-check.json": {}}}')
+    put(node, node_timer.RECORD, '{"files": {"/usr/local/libexec/kprov/certs-check": {}}}')
     found = node_timer.look()
     assert found is not None
     assert said(found) == [("timer-dead", "critical")]

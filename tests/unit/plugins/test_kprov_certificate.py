@@ -20,7 +20,7 @@ moments = st.datetimes(datetime.datetime(1951, 1, 1), datetime.datetime(2090, 1,
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text("abcé-.", min_size=1, max_size=60), moments, st.integers(1, 2**159 - 1), st.floats(0.01, 3650))
+@given(st.text("abcé-.", min_size=1, max_size=32), moments, st.integers(1, 2**159 - 1), st.floats(0.01, 3650))
 def test_everything_is_read_as_cryptography_reads_it(
     name: str, start: datetime.datetime, serial: int, days: float
 ) -> None:
