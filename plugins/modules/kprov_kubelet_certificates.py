@@ -82,7 +82,7 @@ class Kubelet:
         if self._check_mode or not self.changes:
             return
         if serving:
-            self._set_serving_aside()
+            set_aside(SERVING)
         if client:
             self._bootstrap()
         else:
@@ -108,10 +108,7 @@ class Kubelet:
         if self._check_mode:
             return
         text = signed_kubeconfig(common_name(_client_text()), self._config, self._bin_dir)
-        make_state_directory(REPLACED)
-        for path in (KUBELET_CONF, CLIENT):
-            if os.path.lexists(real(path)):
-                shutil.move(real(path), real(f"{REPLACED}/{os.path.basename(path)}"))
+        set_aside((KUBELET_CONF, CLIENT))
         kprov_fs.atomic_write(real(KUBELET_CONF), text.encode(), 0o600)
         restart()
         wait("the kubelet was not healthy", DEADLINE, kubelet_healthy)
@@ -130,12 +127,6 @@ class Kubelet:
         kprov_fs.atomic_write(real(KUBELET_CONF), text.encode(), 0o600)
         restart()
 
-    def _set_serving_aside(self) -> None:
-        make_state_directory(REPLACED)
-        for path in SERVING:
-            if os.path.exists(real(path)):
-                shutil.move(real(path), real(f"{REPLACED}/{os.path.basename(path)}"))
-
     def _bootstrap(self) -> None:
         """Whatever was in the way of the bootstrap kubeconfig is put back."""
         text = bootstrap_kubeconfig(server(_text(KUBELET_CONF)), self._credentials["ca"], self._credentials["token"])
@@ -149,6 +140,16 @@ class Kubelet:
                 kprov_fs.atomic_write(real(BOOTSTRAP), before.encode(), 0o600)
             else:
                 kprov_fs.remove(real(BOOTSTRAP))
+
+
+def set_aside(paths: tuple[str, ...]) -> None:
+    """Move files, or links, into REPLACED; what was put there the last time gives way."""
+    make_state_directory(REPLACED)
+    for path in paths:
+        aside = real(f"{REPLACED}/{os.path.basename(path)}")
+        if os.path.lexists(real(path)):
+            kprov_fs.remove(aside)
+            shutil.move(real(path), aside)  # perhaps to another file system
 
 
 def bootstrap_kubeconfig(url: str, ca: str, token: str) -> str:
