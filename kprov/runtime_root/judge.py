@@ -9,6 +9,7 @@ from typing import Any
 
 from kprov.errors import Problem
 from kprov.phases.inputs import api_endpoint
+from kprov.remote.rules.container_runtime import NO_UPPER
 from kprov.remote.rules.rule import GIB, gib
 from kprov.remote.state import HostState, ProbeResult, RuntimeRootMove
 from kprov.spec.cluster import ClusterSpec, Host
@@ -24,22 +25,6 @@ BYTES_PER_SECOND = 60 * 1024**2
 SLOWEST = 4 * 1024**2
 # Stop and start of containers, runtime and kubelet.
 STOP_AND_START_SECONDS = 60
-# No overlay mounts on these, or none that survive: kernel Documentation/filesystems/overlayfs.rst, "Upper file system".
-UNFIT = (
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "vfat",
-    "exfat",
-    "ntfs",
-    "ntfs3",
-    "overlay",
-    "fuse",
-    "fuseblk",
-    "squashfs",
-    "iso9660",
-)
 
 
 @dataclass(frozen=True)
@@ -155,7 +140,7 @@ def _others(look: Look) -> Iterator[Problem]:
 def _file_system(look: Look, target: dict[str, Any]) -> Iterator[Problem]:
     if target["read_only"]:
         yield _error(look, f"{target['mount_point']} is mounted read-only", "mount it read-write")
-    if target["type"] in UNFIT or target["type"].startswith("fuse."):
+    if target["type"] in NO_UPPER or target["type"].startswith("fuse"):
         yield _error(
             look,
             f"{look.new} would be on {target['type']} ({target['mount_point']}), which carries no overlay mounts",

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from kprov.remote.node import commands, docker, read
+from kprov.remote.node import commands, docker, filesystem, read
 from kprov.remote.node.topics import Topics
 
 DEFAULT_ROOTS = {"containerd": "/var/lib/containerd", "docker": "/var/lib/docker"}
@@ -79,16 +79,13 @@ def target(root: str, path: str) -> dict[str, Any]:
     existing = path
     while not os.path.exists(existing):  # noqa: PTH110
         existing = os.path.dirname(existing)  # noqa: PTH120
-    status = os.statvfs(existing)
     point, kind = _mount(os.path.realpath(existing))
+    found = filesystem.filesystem(existing)
     return {
+        **found,
         "mount_point": point,
-        "type": kind,
-        "free": status.f_bavail * status.f_frsize,
-        "size": status.f_blocks * status.f_frsize,
-        "inodes_free": status.f_favail,
-        "inodes": status.f_files,
-        "read_only": bool(status.f_flag & os.ST_RDONLY),
+        "type": found["kind"] or kind,
+        "read_only": bool(os.statvfs(existing).f_flag & os.ST_RDONLY),
         "same_file_system": os.stat(existing).st_dev == os.stat(root).st_dev,  # noqa: PTH116
         "content": [name for name in read.names(path) if name != "lost+found"][:5],
         "real": os.path.realpath(path),

@@ -63,6 +63,7 @@ def test_a_fit_target_has_no_problem() -> None:
         ({"real": "/var/lib/containerd/new"}, "error: /var/lib/containerd and /data/containerd are the same"),
         ({"real": "/var/lib"}, "error: /var/lib/containerd and /data/containerd are the same directory"),
         ({"type": "nfs4"}, "error: /data/containerd would be on nfs4 (/data), which carries no overlay"),
+        ({"type": "xfs, ftype=0"}, "error: /data/containerd would be on xfs, ftype=0 (/data), which carries no"),
         ({"type": "fuse.sshfs"}, "error: /data/containerd would be on fuse.sshfs"),
         ({"type": "tmpfs"}, "warning: /data/containerd is on a tmpfs: everything in it is gone after a reboot"),
         ({"read_only": True}, "error: /data is mounted read-only"),
