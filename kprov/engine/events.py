@@ -14,7 +14,7 @@ class Event:
     event: playbook | play | task | start | ok | skip | failed | unreachable | retry | stats.
     time: seconds since the epoch.
     delegate: the host on which the task really ran, if another. msg: what a failed task said.
-    warnings: what a module could not do and went on without.
+    warnings: what a module could not do and went on without. recorded: the phase's record on the host was written.
     """
 
     event: str
@@ -33,6 +33,7 @@ class Event:
     changes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     locked: bool = False
+    recorded: bool = False
     extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
 

@@ -57,7 +57,7 @@ class Outcome:
             self.calls[where] = self.calls.get(where, 0) + event.module_calls
         if event.event == "ok" and event.changed and where:
             self.changed.add(where)
-        if event.event == "ok" and event.module in {"kprov_phase", "kprov_apply"} and event.phase and event.host:
+        if event.event == "ok" and event.recorded and event.phase and event.host:
             self.finished.add((event.phase, event.host))
         if event.warnings and (event.module or "").startswith("kprov_"):
             self.warnings.append(event)

@@ -97,7 +97,7 @@ class LiveDisplay:
             return
         if event.event in {"failed", "unreachable"} and not event.ignored:
             self._cells[cell] = "failed"
-        elif event.event == "ok" and event.module in {"kprov_phase", "kprov_apply"}:
+        elif event.event == "ok" and event.recorded:
             self._cells[cell] = "done"
         elif event.event == "start" and self._cells[cell] == "waiting":
             self._cells[cell] = "running"

@@ -17,6 +17,7 @@ SUFFIX = ".j2"
 MANIFESTS = "manifests/"  # Kubernetes objects: kprov_apply renders them
 ARGUMENTS = {
     "phase": {"type": "str", "required": True},
+    "record": {"type": "dict"},
     "modes": {"type": "dict", "default": {}},
     "validate": {"type": "dict", "default": {}},
     "copies": {"type": "dict", "default": {}},
@@ -50,7 +51,7 @@ class ActionModule(ActionBase):
         files |= copied(arguments["copies"])
         result = self._execute_module(
             module_name="kprov_files",
-            module_args={"phase": arguments["phase"], "files": pack(files)},
+            module_args={"phase": arguments["phase"], "record": arguments["record"], "files": pack(files)},
             task_vars=task_vars,
         )
         result["module_calls"] = 1

@@ -119,8 +119,9 @@ class CallbackModule(CallbackBase):
             changes=[] if secret else changes(values),
             warnings=[] if secret else [text(warning) for warning in result.warnings],
         )
-        if values.get("locked"):
-            event["locked"] = True
+        for mark in ("locked", "recorded"):
+            if values.get(mark) is True:
+                event[mark] = True
         return event
 
     def _emit(self, event: str, /, **values: object) -> None:

@@ -5,7 +5,7 @@
     ... change the node ...
     record.add_files({"/etc/x": file_entry("/etc/x", mode=0o644)})
     ...                                       # other modules of the phase do the same
-    record.finish(fingerprint, cluster)       # kprov_phase only, last task of the role
+    record.finish(fingerprint, cluster)       # kprov_module.end_phase() only, in the role's last module call
 
 While a phase runs, everything is collected in `phases/<phase>.dirty`; `finish` turns that into `phases/<phase>.json`
 and removes it. So a record holds exactly what the last complete run of the phase reported, and a killed run leaves a

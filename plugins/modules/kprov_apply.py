@@ -153,7 +153,7 @@ def main() -> None:
     )
     try:
         with node_lock(check_mode=module.check_mode):
-            module.exit_json(**Apply(module.params, module.check_mode).run())
+            module.exit_json(**Apply(module.params, module.check_mode).run(), recorded=True)
     except (KubectlError, LockTimeout) as error:
         module.fail_json(msg=str(error))
 

@@ -27,6 +27,7 @@ options:
       path: {description: "Path on the node; {key} stands for the key.", type: str, required: true}
   copies: {description: "Directory to one of kprov's own, whose Python files are copied.", type: dict, default: {}}
   files: {description: Set by the action plugin., type: str}
+  record: {description: "The phase ends with this call: cluster and fingerprints for its record.", type: dict}
 author: kprov
 """
 
@@ -42,7 +43,7 @@ import zlib
 from ansible.module_utils import kprov_fs
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_module import finish
+from ansible.module_utils.kprov_module import RECORD, end_phase, finish
 from ansible.module_utils.kprov_paths import real
 from ansible.module_utils.kprov_state import PhaseRecord, file_entry, keep_original, owned_files
 
@@ -209,6 +210,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "phase": {"type": "str", "required": True},
+            "record": RECORD,
             "files": {"type": "str", "required": True, "no_log": True},
         },
         supports_check_mode=True,
@@ -216,6 +218,7 @@ def main() -> None:
     try:
         with node_lock(check_mode=module.check_mode):
             result = apply(module.params["phase"], unpack(module.params["files"]), module.check_mode)
+            result = end_phase(module, result)
     except (FilesError, LockTimeout) as error:
         module.fail_json(msg=str(error))
     except OSError as error:

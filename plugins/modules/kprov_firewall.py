@@ -14,13 +14,14 @@ options:
   open: {description: "Ports, as 10250/tcp or 30000-32767/udp.", type: list, elements: str, default: []}
   trust: {description: Networks whose traffic passes., type: list, elements: str, default: []}
   address: {description: Address of the node; tells its zone in firewalld., type: str, required: true}
+  record: {description: "The phase ends with this call: cluster and fingerprints for its record.", type: dict}
 author: kprov
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_firewalls import Firewalld, FirewallError, Ufw
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_module import command_runner
+from ansible.module_utils.kprov_module import RECORD, command_runner, end_phase
 from ansible.module_utils.kprov_state import PhaseRecord
 
 
@@ -58,6 +59,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "phase": {"type": "str", "required": True},
+            "record": RECORD,
             "open": {"type": "list", "elements": "str", "default": []},
             "trust": {"type": "list", "elements": "str", "default": []},
             "address": {"type": "str", "required": True},
@@ -71,7 +73,7 @@ def main() -> None:
     try:
         with node_lock(check_mode=module.check_mode):
             arguments = (parameters["phase"], parameters["open"], parameters["trust"], firewalls)
-            result = apply(*arguments, module.check_mode)
+            result = end_phase(module, apply(*arguments, module.check_mode))
     except (FirewallError, LockTimeout) as error:
         module.fail_json(msg=str(error))
     except OSError as error:

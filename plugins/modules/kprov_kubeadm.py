@@ -33,6 +33,7 @@ options:
   variables: {description: Component to the variable that sets its flags, for messages., type: dict, default: {}}
   bin_dir: {description: Where kubeadm is., type: path, required: true}
   runtime: {description: Socket of the container runtime., type: str, required: true}
+  record: {description: "The phase ends with this call: cluster and fingerprints for its record.", type: dict}
 author: kprov
 """
 
@@ -64,6 +65,7 @@ from ansible.module_utils.kprov_kubeadm_steps import (
     manifests,
 )
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import RECORD, end_phase
 from ansible.module_utils.kprov_paths import STATE, real
 from ansible.module_utils.kprov_state import PhaseRecord, file_entry, make_state_directory
 from ansible.module_utils.kprov_x509 import missing_names
@@ -261,6 +263,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "phase": {"type": "str", "required": True},
+            "record": RECORD,
             "command": {"type": "str", "choices": ["init", "join"], "required": True},
             "config": {"type": "path"},
             "steps": {
@@ -289,7 +292,8 @@ def main() -> None:
     )
     try:
         with node_lock(LOCK_DEADLINE, check_mode=module.check_mode) as lock:
-            module.exit_json(**Kubeadm(module.params, module.check_mode, lock).run())
+            result = Kubeadm(module.params, module.check_mode, lock).run()
+            module.exit_json(**(result if result["needs_credentials"] else end_phase(module, result)))
     except (StepError, LockTimeout) as error:
         module.fail_json(msg=str(error))
     except OSError as error:

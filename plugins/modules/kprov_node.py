@@ -220,7 +220,7 @@ def main() -> None:
     )
     try:
         with node_lock(check_mode=module.check_mode):
-            module.exit_json(**Nodes(module.params, module.check_mode).run())
+            module.exit_json(**Nodes(module.params, module.check_mode).run(), recorded=True)
     except (KubectlError, LockTimeout) as error:
         module.fail_json(msg=str(error))
 

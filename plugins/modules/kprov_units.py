@@ -27,11 +27,13 @@ options:
       restart_on: {description: Files that the running unit must have read., type: list, elements: path, default: []}
       ready: {description: "Command, exits with 0 when the unit works.", type: list, elements: str, default: []}
       deadline: {description: This unit's own., type: int}
+  record: {description: "The phase ends with this call: cluster and fingerprints for its record.", type: dict}
 author: kprov
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import RECORD, end_phase
 from ansible.module_utils.kprov_systemd import UnitError, apply
 
 
@@ -40,6 +42,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "phase": {"type": "str", "required": True},
+            "record": RECORD,
             "deadline": {"type": "int", "default": 60},
             "units": {
                 "type": "list",
@@ -62,6 +65,7 @@ def main() -> None:
         with node_lock(check_mode=module.check_mode):
             parameters = module.params
             result = apply(parameters["phase"], parameters["units"], parameters["deadline"], module.check_mode)
+            result = end_phase(module, result)
     except (UnitError, LockTimeout) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

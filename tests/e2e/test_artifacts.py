@@ -32,8 +32,10 @@ TASKS = f"""
     files:
       - {{name: one, version: {VERSION}, path: {TOOLS}/one}}
       - {{name: two, version: {VERSION}, path: {TOOLS}/two}}
-- kprov_phase:
+- kprov_units:
     phase: e2e_artifacts
+    units: []
+    record: {{}}
 """
 CLEAN = (
     f"rm -rf {TOOLS} /var/lib/kprov/artifacts/one.json /var/lib/kprov/artifacts/two.json "

@@ -55,7 +55,7 @@ def test_ignored_failure_is_none() -> None:
 def test_phase_is_finished_when_its_record_was_written() -> None:
     result = outcome(
         '{"event": "ok", "host": "w1", "phase": "os", "module": "kprov_kernel"}',
-        '{"event": "ok", "host": "w1", "phase": "os", "module": "kprov_phase"}',
+        '{"event": "ok", "host": "w1", "phase": "os", "module": "kprov_units", "recorded": true}',
     )
     assert result.finished == {("os", "w1")}
 

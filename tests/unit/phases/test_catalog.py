@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,7 +12,7 @@ import yaml
 from kprov.content import content_root
 from kprov.phases.catalog import PHASES
 from kprov.phases.inputs import SOURCES
-from kprov.phases.phase import Phase
+from kprov.phases.phase import Phase, Scope
 from kprov.spec.declarations import declarations
 
 ROOT = content_root()
@@ -40,12 +41,33 @@ def test_phase_has_a_page(phase: Phase) -> None:
     assert Path("docs/phases", f"{phase.name}.md").is_file()
 
 
+def last_calls(file: Path) -> list[dict[str, Any]]:
+    """Arguments of the module calls that a task file can end with, through what it includes; blocks count whole."""
+    tasks = yaml.safe_load(file.read_text())
+    tasks = [inner for task in tasks for inner in task.get("block", [task])]
+    found: list[dict[str, Any]] = []
+    for task in reversed(tasks):
+        if included := task.get("ansible.builtin.include_tasks"):
+            for path in file.parent.glob(re.sub(r"{{.*?}}", "*", included)):
+                found += last_calls(path)
+        elif included := task.get("ansible.builtin.include_role"):
+            found += last_calls(ROOT / "roles" / included["name"] / "tasks" / f"{included['tasks_from']}.yml")
+        elif found:  # includes, each for some of the hosts, come after it
+            break
+        else:
+            found += [value for value in task.values() if isinstance(value, dict) and "phase" in value]
+    return found
+
+
 @each_phase
-def test_phase_records_itself_as_its_last_task(phase: Phase) -> None:
-    tasks = yaml.safe_load((ROOT / "roles" / phase.name / "tasks" / "main.yml").read_text())
-    last = tasks[-1]
-    recorder = last.get("kprov_phase") or last.get("kprov_apply") or last.get("kprov_node")
-    assert recorder["phase"] == phase.name
+def test_phase_is_recorded_by_its_last_module_call(phase: Phase) -> None:
+    """Either by the argument `record`, or by a module that records what it does through the API."""
+    last = last_calls(ROOT / "roles" / phase.name / "tasks" / "main.yml")
+    assert last
+    for arguments in last:
+        assert arguments["phase"] in (phase.name, "{{ cluster_join.phase }}")
+        if phase.scope is not Scope.CLUSTER:  # those are recorded in the cluster
+            assert arguments["record"] == "{{ phase_record }}"
 
 
 def mentions(text: str, variable: str) -> bool:
@@ -64,6 +86,7 @@ def test_phase_declares_every_shared_variable_that_its_role_uses(phase: Phase) -
         if path.is_file()
     )
     derived = yaml.safe_load((ROOT / "roles" / "cluster" / "vars" / "main.yml").read_text())
+    del derived["phase_record"]  # what is recorded, not what is read
     text += "".join(str(value) for name, value in derived.items() if mentions(text, name))
     used = {name for name in shared - SOURCES if mentions(text, name)}
     assert used <= set(phase.reads), f"{phase.name} uses {used - set(phase.reads)} without declaring it in the catalog"
