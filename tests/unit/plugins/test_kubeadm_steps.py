@@ -230,6 +230,35 @@ def test_joining_node_trusts_the_cluster_by_its_ca_and_needs_no_answer_to_find_i
     assert found["controlPlane"] == {"localAPIEndpoint": {}, "certificateKey": "key"}
 
 
+@pytest.mark.parametrize(("registered", "changed"), [(False, True), (True, False), (None, False)])
+def test_check_says_that_a_node_object_is_gone(
+    node: Path, plugin, monkeypatch: pytest.MonkeyPatch, registered: bool | None, changed: bool
+) -> None:
+    write(node, steps.KUBELET_CONF)
+    done("join", JOIN[:3])
+    module = plugin("modules", "kprov_kubeadm")
+    monkeypatch.setattr(module.waits, "node_registered", lambda name: registered)
+    params = {
+        "phase": "phase",
+        "command": "join",
+        "config": None,
+        "steps": [{"name": step.name, "command": None} for step in JOIN[:3]],
+        "join": {},
+        "secrets": None,
+        "node": {"name": "w1", "address": "192.0.2.1", "port": 6443},
+        "health_deadline": 120,
+        "variables": {},
+        "bin_dir": "/usr/local/bin",
+        "runtime": "unix:///run/x.sock",
+    }
+    found = module.Kubeadm(params, True, None).run()
+    assert found == {
+        "changed": changed,
+        "changes": ["kubelet restarted, its Node was deleted"] if changed else [],
+        "needs_credentials": False,
+    }
+
+
 def test_names_that_a_certificate_lacks(tmp_path: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kube-apiserver")])
