@@ -26,6 +26,25 @@ def containers(crictl: list[str], *arguments: str) -> dict[str, dict]:
     return found
 
 
+class Crashes:
+    """How often a component's container has ended by itself since some time (seconds, epoch); look often."""
+
+    def __init__(self, crictl: list[str], component: str, since: float) -> None:
+        self._crictl = crictl
+        self._component = component
+        self._since = since
+        self._first: int | None = None
+
+    def count(self) -> int:
+        """The kubelet numbers the attempts of a pod; a manifest that was tried before goes on with its numbers."""
+        container = containers(self._crictl, "-a").get(self._component)
+        if container is None or int(container["createdAt"]) < self._since * 1e9:
+            return 0
+        attempt = int(container["metadata"]["attempt"])
+        self._first = attempt if self._first is None else self._first
+        return attempt - self._first + (container["state"] == "CONTAINER_EXITED")
+
+
 def last_words(crictl: list[str], component: str, since: float) -> str | None:
     """End of the log of a component's newest container; None if none was made since then (seconds, epoch)."""
     container = containers(crictl, "-a").get(component)

@@ -7,7 +7,7 @@ import time
 from typing import Callable
 
 from ansible.module_utils import kprov_kubeadm_wait as waits
-from ansible.module_utils.kprov_kubeadm_containers import containers, last_words
+from ansible.module_utils.kprov_kubeadm_containers import Crashes, containers, last_words
 from ansible.module_utils.kprov_kubeadm_previous import REWRITES, Previous
 from ansible.module_utils.kprov_kubeadm_run import Runner, StepError
 from ansible.module_utils.kprov_kubeadm_steps import COMPONENTS, WAIT_CONTROL_PLANE, Step, Steps, manifest_path
@@ -15,6 +15,7 @@ from ansible.module_utils.kprov_paths import real
 from ansible.module_utils.kprov_state import PhaseRecord
 
 PART = "kprov_kubeadm"
+CRASHES = 3  # the others are well: it is not waiting for one of them
 WORKS_DEADLINE = 30  # a controller manager that has just lost its lease is back by then
 
 
@@ -63,13 +64,23 @@ class ControlPlane:
         """Run the step for one component after the other, each healthy before the next. Raises PutBack."""
         for component, phase in REWRITES[step.name].items():
             since = time.time()
+            crashes = Crashes(self._crictl, component, since)
             try:
                 kubeadm(Step(phase, step.command, deadline=step.deadline))
                 waits.wait(
-                    f"{component} was changed, and the control plane was not healthy", self._deadline, self.healthy
+                    f"{component} was changed, and the control plane was not healthy",
+                    self._deadline,
+                    lambda name=component, seen=crashes: self._healthy_or_crashing(name, seen),
                 )
             except StepError as error:
                 raise self._put_back(str(error), component, since) from error
+
+    def _healthy_or_crashing(self, component: str, crashes: Crashes) -> str | None:
+        """healthy(), but StepError as soon as it is plain that waiting does not help: the outage is short then."""
+        problem = self.healthy()
+        if problem and crashes.count() >= CRASHES:
+            raise StepError(f"{component} was changed and ended by itself {CRASHES} times")
+        return problem
 
     def wait(self, step: Step) -> None:
         """Wait until it is healthy; after changed manifests PutBack if it is not."""

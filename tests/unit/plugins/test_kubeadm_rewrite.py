@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,13 @@ if "logs" in sys.argv:
     print("flag provided but not defined: --bad", "{token}")
     sys.exit()
 found = []
+with open("{counter}", "a+") as counter:  # each look finds the next attempt
+    attempt = 7 + counter.tell()
+    counter.write("x")
 for name in os.listdir("{manifests}"):
-    made = os.stat("{manifests}/" + name).st_mtime_ns + 1
-    found.append({{"id": name, "createdAt": str(made), "metadata": {{"name": name[:-5]}}}})
+    made = os.stat("{manifests}/" + name).st_mtime_ns + 10**8  # times of files are coarse
+    metadata = {{"name": name[:-5], "attempt": attempt}}
+    found.append({{"id": name, "createdAt": str(made), "state": "{state}", "metadata": metadata}})
 print(json.dumps({{"containers": found}}))
 """
 
@@ -45,9 +50,17 @@ class Machine:
             (self.manifests / f"{component}.yaml").write_text(f"good {component}")
         crictl = root / "bin/crictl"
         crictl.parent.mkdir()
-        crictl.write_text(CRICTL.format(python=sys.executable, manifests=self.manifests, token=JWT))
+        self._crictl = crictl
+        self.containers("CONTAINER_RUNNING")
         crictl.chmod(0o755)
+        self.deadline = 0
         self.order: list[str] = []
+
+    def containers(self, state: str) -> None:
+        """What crictl says of their state; each look finds one more attempt."""
+        values = {"python": sys.executable, "manifests": self.manifests, "token": JWT, "state": state}
+        values["counter"] = self.root / "attempts"
+        self._crictl.write_text(CRICTL.format(**values))
 
     def answers(self, *_: object) -> str | None:
         bad = [name for name, text in self.texts().items() if "bad" in text]
@@ -64,7 +77,7 @@ class Machine:
             "node": {"address": "127.0.0.1", "port": 6443},
             "bin_dir": str(self.root / "bin"),
             "runtime": "unix:///run/x.sock",
-            "health_deadline": 0,
+            "health_deadline": self.deadline,
             "variables": {"kube-apiserver": "control_plane_api_server_args"},
         }
         return rewrite.ControlPlane(params, state, run.Runner("control_plane", "/usr/bin", [])), state
@@ -113,6 +126,16 @@ def test_components_change_one_by_one_and_none_after_one_that_is_not_healthy(mac
     assert "kube-apiserver said last:\nflag provided but not defined: --bad (token)" in message
     assert "The previous manifest of kube-apiserver is back and the API server answers" in message
     assert "Look at control_plane_api_server_args" in message
+
+
+def test_component_that_crashes_is_not_waited_for(machine: Machine) -> None:
+    machine.deadline = 60
+    machine.containers("CONTAINER_EXITED")
+    before, began = machine.texts(), time.monotonic()
+    with pytest.raises(rewrite.PutBack, match="kube-apiserver was changed and ended by itself 3 times"):
+        attempt(machine, "bad")
+    assert machine.texts() == before
+    assert time.monotonic() - began < 30
 
 
 def test_components_that_were_good_go_back_with_the_one_that_is_not(machine: Machine) -> None:
