@@ -59,10 +59,15 @@ class Ufw:
 
 
 class Firewalld:
-    """Enterprise Linux's. A rule is ZONE OPTION=VALUE; it is made at once and permanently, so nothing is reloaded."""
+    """Enterprise Linux's. A rule is ZONE OPTION[=VALUE]; it is made at once and permanently, so nothing is reloaded.
+
+    Networks whose traffic passes are members of the node's own zone: between members firewalld forwards. In another
+    zone (`trusted`) what other nodes send to pods would come from one zone and go to the other, and be refused.
+    """
 
     name = "firewalld"
-    TRUSTED = "trusted"  # firewalld's own zone that lets everything pass
+    # What `--list-...s` says of a zone.
+    LISTS = ("port", "source", "rich-rule")
 
     def __init__(self, run: Run, address: str) -> None:
         self._run = run
@@ -73,9 +78,14 @@ class Firewalld:
         return shutil.which("firewall-cmd") is not None and self._run(["firewall-cmd", "--state"])[0] == 0
 
     def wanted(self, ports: list[str], sources: list[str]) -> list[str]:
-        """Rules for ports, in the zone of the node's address, and for networks, in the zone `trusted`."""
-        zone = self._zone() if ports else ""
-        return [f"{zone} port={port}" for port in ports] + [f"{self.TRUSTED} source={network}" for network in sources]
+        """Rules for ports and for networks, in the zone of the node's address."""
+        zone = self._zone() if ports or sources else ""
+        rules = [f"{zone} port={port}" for port in ports]
+        for network in sources:
+            family = "ipv6" if ":" in network else "ipv4"
+            accept = f'rule family="{family}" source address="{network}" accept'
+            rules += [f"{zone} source={network}", f"{zone} rich-rule={accept}"]
+        return rules + ([f"{zone} forward"] if sources else [])
 
     def present(self) -> set[str]:
         """Rules that are there both now and for good."""
@@ -90,17 +100,22 @@ class Firewalld:
         self._change("remove", rules)
 
     def _change(self, verb: str, rules: list[str]) -> None:
-        for zone in sorted({rule.split()[0] for rule in rules}):
-            options = [f"--{verb}-{rule.split()[1]}" for rule in rules if rule.split()[0] == zone]
+        """One call for each zone and kind of option: firewall-cmd looks at one kind only."""
+        options: dict[tuple[str, str], list[str]] = {}
+        for rule in rules:
+            zone, option = rule.split(" ", 1)
+            options.setdefault((zone, option.partition("=")[0]), []).append(f"--{verb}-{option}")
+        for (zone, _), words in sorted(options.items()):
             for permanent in ([], ["--permanent"]):
-                self._call(*permanent, f"--zone={zone}", *options)
+                self._call(*permanent, f"--zone={zone}", *words)
 
     def _listed(self, *options: str) -> set[str]:
-        found = set()
-        for zone in {self._zone(), self.TRUSTED}:
-            for kind in ("port", "source"):
-                listed = self._call(*options, f"--zone={zone}", f"--list-{kind}s").split()
-                found.update(f"{zone} {kind}={value}" for value in listed)
+        zone, found = self._zone(), set()
+        for kind in self.LISTS:
+            listed = self._call(*options, f"--zone={zone}", f"--list-{kind}s")
+            found.update(f"{zone} {kind}={value}" for value in _values(kind, listed))
+        if self._run(["firewall-cmd", *options, f"--zone={zone}", "--query-forward"])[0] == 0:
+            found.add(f"{zone} forward")
         return found
 
     def _zone(self) -> str:
@@ -118,3 +133,8 @@ class Firewalld:
         if code != 0:
             raise FirewallError(f"firewall-cmd {' '.join(arguments)}: {output.strip()}")
         return output
+
+
+def _values(kind: str, listed: str) -> list[str]:
+    """Rich rules are one to a line, everything else is one to a word."""
+    return listed.splitlines() if kind == "rich-rule" else listed.split()

@@ -59,7 +59,12 @@ def test_firewalld_uses_the_zone_of_the_nodes_address():
         zone_interface=(0, "internal\n"),
     )
     rules = Firewalld(run, "192.0.2.11").wanted(["10250/tcp"], ["10.244.0.0/16"])
-    assert rules == ["internal port=10250/tcp", "trusted source=10.244.0.0/16"]
+    assert rules == [
+        "internal port=10250/tcp",
+        "internal source=10.244.0.0/16",
+        'internal rich-rule=rule family="ipv4" source address="10.244.0.0/16" accept',
+        "internal forward",
+    ]
     assert "firewall-cmd --get-zone-of-interface=eth1" in run.calls
 
 
@@ -70,15 +75,32 @@ def test_firewalld_falls_back_to_the_default_zone():
 
 def test_firewalld_rule_that_holds_only_until_the_next_reload_is_missing():
     both = Answers(default="public\n", permanent_public_ports="22/tcp", public_ports="22/tcp 10250/tcp")
-    assert Firewalld(both, "192.0.2.11").present() == {"public port=22/tcp"}
+    assert {rule for rule in Firewalld(both, "192.0.2.11").present() if "port" in rule} == {"public port=22/tcp"}
+
+
+def test_firewalld_knows_its_own_rules_again():
+    accept = 'rule family="ipv4" source address="10.244.0.0/16" accept'
+    run = Answers(
+        default="public\n", rich=f"{accept}\n", source="10.244.0.0/16\n", ports="10250/tcp\n", forward="yes\n"
+    )
+    firewalld = Firewalld(run, "192.0.2.11")
+    assert set(firewalld.wanted(["10250/tcp"], ["10.244.0.0/16"])) == firewalld.present()
+
+
+def test_firewalld_zone_that_does_not_forward_between_its_members_is_made_to():
+    run = Answers(default="public\n", forward=(1, "no\n"))
+    assert "public forward" not in Firewalld(run, "192.0.2.11").present()
 
 
 def test_firewalld_changes_now_and_for_good():
     run = Answers()
-    Firewalld(run, "192.0.2.11").add(["public port=1/tcp", "public port=2/tcp", "trusted source=10.244.0.0/16"])
+    rules = ["public port=1/tcp", "public forward", "public port=2/tcp", "public rich-rule=rule a b accept"]
+    Firewalld(run, "192.0.2.11").add(rules)
     assert run.calls == [
+        "firewall-cmd --zone=public --add-forward",
+        "firewall-cmd --permanent --zone=public --add-forward",
         "firewall-cmd --zone=public --add-port=1/tcp --add-port=2/tcp",
         "firewall-cmd --permanent --zone=public --add-port=1/tcp --add-port=2/tcp",
-        "firewall-cmd --zone=trusted --add-source=10.244.0.0/16",
-        "firewall-cmd --permanent --zone=trusted --add-source=10.244.0.0/16",
+        "firewall-cmd --zone=public --add-rich-rule=rule a b accept",
+        "firewall-cmd --permanent --zone=public --add-rich-rule=rule a b accept",
     ]
