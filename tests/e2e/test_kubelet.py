@@ -58,6 +58,9 @@ def test_live_configuration_has_what_is_declared(pair: LabCluster, short: str) -
     assert config["authentication"]["anonymous"]["enabled"] is False
     assert "readOnlyPort" not in config
     assert pair.ssh(short, "ss -Hltn 'sport = :10255'") == ""
+    anonymous = "curl -sk -o /dev/null -w '%{http_code}' https://127.0.0.1:10250/pods"
+    assert pair.ssh(short, anonymous) == "401"
+    assert config["protectKernelDefaults"] is True
 
 
 def test_allocatable_is_what_reserve_says_to_the_byte(pair: LabCluster) -> None:
@@ -128,3 +131,44 @@ def test_after_a_kubelet_that_does_not_come_back_the_next_one_is_left_alone(pair
     change(pair, kubelet_config=good)
     pair.up("--no-verify")
     assert pair.kprov("plan").exit_code == 0
+
+
+# The three classes of pods: resources, directory below kubepods.slice, OOM score on a machine of 3Gi (None: a lab
+# without CAP_SYS_RESOURCE cannot go below the runtime's own). Burstable: 1000 - 1000 x 100Mi / 3Gi.
+CLASSES: dict[str, tuple[dict[str, Any], str, int | None]] = {
+    "guaranteed": ({"limits": {"cpu": "100m", "memory": "200Mi"}}, "kubepods-pod{}.slice", None),
+    "burstable": (
+        {"requests": {"cpu": "100m", "memory": "100Mi"}},
+        "kubepods-burstable.slice/kubepods-burstable-pod{}.slice",
+        968,
+    ),
+    "besteffort": ({}, "kubepods-besteffort.slice/kubepods-besteffort-pod{}.slice", 1000),
+}
+V1_LIMITS = (
+    "cd /sys/fs/cgroup && cat cpu/{0}/cpu.cfs_quota_us cpu/{0}/cpu.cfs_period_us memory/{0}/memory.limit_in_bytes"
+)
+V2_LIMITS = "cd /sys/fs/cgroup && cat {0}/cpu.max {0}/memory.max"
+
+
+def test_pods_of_each_class_are_in_their_cgroups_with_their_limits_and_oom_scores(pair: LabCluster) -> None:
+    pause = pair.ssh("w1", "crictl images -o json | grep -o 'registry.k8s.io/pause:[^\"]*' | head -n 1").strip()
+    for name, (resources, _, _) in CLASSES.items():
+        container = {"name": "main", "image": pause, "imagePullPolicy": "Never", "resources": resources}
+        spec = {"nodeName": pair.node("w1"), "containers": [container], "terminationGracePeriodSeconds": 0}
+        text = json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
+        pair.ssh("cp1", f"printf %s '{text}' | kubectl --kubeconfig /etc/kubernetes/admin.conf create -f -")
+    pair.kubectl("wait", "pod", *CLASSES, "--for=condition=Ready", "--timeout=60s")
+    try:
+        for name, (_, directory, score) in CLASSES.items():
+            pod = json.loads(pair.kubectl("get", "pod", name, "-o", "json"))
+            place = "kubepods.slice/" + directory.format(pod["metadata"]["uid"].replace("-", "_"))
+            container_id = pod["status"]["containerStatuses"][0]["containerID"].partition("://")[2]
+            pid = json.loads(pair.ssh("w1", f"crictl inspect {container_id}"))["info"]["pid"]
+            assert f"/{place}/" in pair.ssh("w1", f"cat /proc/{pid}/cgroup")
+            if score is not None:
+                assert int(pair.ssh("w1", f"cat /proc/{pid}/oom_score_adj")) == score
+            if name == "guaranteed":
+                limits = pair.ssh("w1", f"{V2_LIMITS.format(place)} 2>/dev/null || ({V1_LIMITS.format(place)})")
+                assert limits.split()[-3:] == ["10000", "100000", "209715200"]
+    finally:
+        pair.kubectl("delete", "pod", *CLASSES)
