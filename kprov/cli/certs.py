@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from kprov.cli.finish import finish
-from kprov.cli.options import AcceptNewHostKeys, Format, Inventory, InventoryOption, Limit, Output, cluster_options
+from kprov.cli.options import (
+    AcceptNewHostKeys,
+    BreakLock,
+    Format,
+    Inventory,
+    InventoryOption,
+    Limit,
+    Output,
+    Yes,
+    cluster_options,
+)
 
 if TYPE_CHECKING:
     from kprov.certs.item import Inventory as Found
@@ -67,10 +77,8 @@ def check(
 def schedule(
     inventory: Inventory = None,
     inventory_option: InventoryOption = None,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before changing anything.")] = False,
-    break_lock: Annotated[
-        bool, typer.Option("--break-lock", help="Take the cluster's lock from an operation that is dead.")
-    ] = False,
+    yes: Yes = False,
+    break_lock: BreakLock = False,
     limit: Limit = None,
     accept_new_host_keys: AcceptNewHostKeys = False,
     output: Output = Format.TABLE,
@@ -112,10 +120,8 @@ def renew(
             "--accept-outage", help="With fewer than 3 control planes, restart a server that does not reload."
         ),
     ] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before changing anything.")] = False,
-    break_lock: Annotated[
-        bool, typer.Option("--break-lock", help="Take the cluster's lock from an operation that is dead.")
-    ] = False,
+    yes: Yes = False,
+    break_lock: BreakLock = False,
     accept_new_host_keys: AcceptNewHostKeys = False,
     output: Output = Format.TABLE,
 ) -> None:

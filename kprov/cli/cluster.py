@@ -11,6 +11,7 @@ import typer
 from kprov.cli.finish import finish
 from kprov.cli.options import (
     AcceptNewHostKeys,
+    BreakLock,
     Format,
     Inventory,
     InventoryOption,
@@ -18,6 +19,7 @@ from kprov.cli.options import (
     Only,
     Output,
     VerifyAll,
+    Yes,
     cluster_options,
     phase_names,
 )
@@ -58,10 +60,8 @@ def up(
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="After a change, prove that the cluster works.")
     ] = True,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before changing anything.")] = False,
-    break_lock: Annotated[
-        bool, typer.Option("--break-lock", help="Take the cluster's lock from an operation that is dead.")
-    ] = False,
+    yes: Yes = False,
+    break_lock: BreakLock = False,
     accept_new_host_keys: AcceptNewHostKeys = False,
     output: Output = Format.TABLE,
 ) -> None:

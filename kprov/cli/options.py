@@ -37,6 +37,10 @@ AcceptNewHostKeys = Annotated[
 ]
 Limit = Annotated[list[str] | None, typer.Option("--limit", metavar="HOST", help="Only this host; may be repeated.")]
 Only = Annotated[list[str] | None, typer.Option("--only", metavar="PHASE", help="Only this phase; may be repeated.")]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before changing anything.")]
+BreakLock = Annotated[
+    bool, typer.Option("--break-lock", help="Take the cluster's lock from an operation that is dead.")
+]
 VerifyAll = Annotated[
     bool, typer.Option("--verify-all", help="Run every phase, whatever the records on the nodes say.")
 ]
