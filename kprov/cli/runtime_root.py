@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from kprov.cli.finish import finish
-from kprov.cli.options import AcceptNewHostKeys, Format, Inventory, InventoryOption, Output, cluster_options
+from kprov.cli.options import (
+    AcceptNewHostKeys,
+    BreakLock,
+    Format,
+    Inventory,
+    InventoryOption,
+    Output,
+    Yes,
+    cluster_options,
+)
 
 runtime_root_app = typer.Typer(
     no_args_is_help=True,
@@ -16,10 +25,6 @@ runtime_root_app = typer.Typer(
 )
 
 HostName = Annotated[str, typer.Option("--host", metavar="NODE", help="The node; one at a time.")]
-Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before changing anything.")]
-BreakLock = Annotated[
-    bool, typer.Option("--break-lock", help="Take the cluster's lock from an operation that is dead.")
-]
 Timeout = Annotated[int, typer.Option("--timeout", min=1, help="Seconds that pods get to leave the node.")]
 EmptyDir = Annotated[
     bool, typer.Option("--delete-emptydir-data", help="Evict pods with emptyDir volumes, too; as kubectl drain has it.")
@@ -69,7 +74,7 @@ def migrate(
         force=force,
         break_lock=break_lock,
     )
-    finish("runtime-root-migrate", output, lambda: run(options, how, err()))
+    finish("runtime-root.migrate", output, lambda: run(options, how, err()))
 
 
 @runtime_root_app.command()
@@ -92,7 +97,7 @@ def confirm(
 
     options = cluster_options(inventory or inventory_option, accept_new_host_keys)
     how = How(host, _ask(yes, "remove it?"), break_lock=break_lock)
-    finish("runtime-root-confirm", output, lambda: run(options, how, err()))
+    finish("runtime-root.confirm", output, lambda: run(options, how, err()))
 
 
 @runtime_root_app.command()
@@ -127,7 +132,7 @@ def abort(
         keep_copy=keep_copy,
         break_lock=break_lock,
     )
-    finish("runtime-root-abort", output, lambda: run(options, how, err()))
+    finish("runtime-root.abort", output, lambda: run(options, how, err()))
 
 
 def _ask(yes: bool, question: str) -> Callable[[list[str]], bool]:

@@ -266,4 +266,4 @@ def _result(
         log = f" ({more['seconds']} s; log {more['log']})" if "log" in more else ""
         console.print(f"{how.host}: {said}{log}", markup=False, soft_wrap=True)
 
-    return Result(f"runtime-root-{verb}", data, render, [*observed.warnings, *(problems or ())])
+    return Result(f"runtime-root.{verb}", data, render, [*observed.warnings, *(problems or ())])
