@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from kprov.certs.node.span import SECONDS, words
 from kprov.errors import InputError
 
-SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+__all__ = ["SECONDS", "seconds", "words"]
 SPAN = re.compile(rf"(?:[0-9]+[{''.join(SECONDS)}])+")
 
 
@@ -15,18 +16,3 @@ def seconds(text: str) -> int:
     if not SPAN.fullmatch(text):
         raise InputError(f"{text!r} is not a span of time", hint="a number and w, d, h, m or s, for example 30d or 12h")
     return sum(int(number) * SECONDS[unit] for number, unit in re.findall(r"(\d+)(\w)", text))
-
-
-def words(span: float) -> str:
-    """Its largest two units, and from ten days on only days: 364d, 9d 3h, 12m 30s; what is over has "ago"."""
-    rest = int(abs(span))
-    if rest >= 10 * SECONDS["d"]:
-        text = f"{rest // SECONDS['d']}d"
-    else:
-        parts = []
-        for unit in "dhms":
-            number, rest = divmod(rest, SECONDS[unit])
-            parts.append(f"{number}{unit}" if number else "")
-        first = next((position for position, part in enumerate(parts) if part), 3)
-        text = " ".join(part for part in parts[first : first + 2] if part) or "0s"
-    return text if span >= 0 else f"{text} ago"

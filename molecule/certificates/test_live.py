@@ -43,7 +43,7 @@ def test_it_notices_a_certificate_that_ends_soon(host: Host) -> None:
         )
         assert host.run("systemctl start kprov-certs-check.service").rc != 0
         said = host.check_output("journalctl -o cat -p err -u kprov-certs-check.service --since -1min")
-        assert "apiserver ends in 36" in said
+        assert "apiserver expires in 36" in said
         assert host.check_output("systemctl show -p ExecMainStatus --value kprov-certs-check.service") == "3"
     finally:
         host.check_output("cat /run/kept > /etc/kprov/certs-check.json; systemctl start kprov-certs-check.service")

@@ -91,13 +91,13 @@ def self_test() -> int:
 def _finished() -> tuple[str | None, int]:
     """Two runs may end in the same second: then the file is another one."""
     report = read.json_object(REPORT)
-    return (report or {}).get("finished"), os.stat(REPORT).st_ino if report else 0  # noqa: PTH116
+    return (report or {}).get("finished"), os.stat(read.real(REPORT)).st_ino if report else 0  # noqa: PTH116
 
 
 def _metrics(config: dict[str, Any], report: dict[str, Any], certificates: list[verdict.Seen]) -> None:
     """For the node exporter's textfile collector; its directory is not made here."""
     path = config["textfile"]
-    if not path or not os.path.isdir(os.path.dirname(path)):  # noqa: PTH112, PTH120
+    if not path or not read.exists(os.path.dirname(path)):  # noqa: PTH120
         return
     whole = {"cluster": config["cluster"], "host": config["host"]}
     ends = [({**whole, "item": one.name, "place": one.place}, one.ends) for one in certificates]
@@ -125,6 +125,7 @@ def _tell(hook: list[str], report: dict[str, Any]) -> None:
 
 def _write(path: str, text: str, mode: int) -> None:
     """In one step: whoever reads it never sees half of it."""
+    path = read.real(path)
     directory = os.path.dirname(path)  # noqa: PTH120
     os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
     descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".kprov-")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kprov.certs.node import known
+from kprov.certs.node.span import words
 from kprov.certs.node.validity import ders, validity
 from kprov.remote.node.processes import flag
 
@@ -75,7 +76,7 @@ def _endings(certificates: list[Seen], now: float, warn: float, critical: float)
             warn_here, critical_here = warn, critical
         if left < warn_here:
             severity = "critical" if left < critical_here and not own else "warning"
-            when = f"ends in {left / DAY:.1f} days" if left > 0 else f"ended {-left / DAY:.1f} days ago"
+            when = f"expires in {words(left)}" if left > 0 else f"expired {words(left)}"
             yield [severity, f"{one.name} {when} ({one.place})"]
 
 

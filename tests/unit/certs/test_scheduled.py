@@ -1,0 +1,87 @@
+"""What the timer runs on a node: its report, its metrics, its exit code, whom it tells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kprov.certs.node import scheduled
+from kprov.certs.node.timer import CONFIG, REPORT
+from tests.unit.certs import pki
+from tests.unit.certs.nodes import LOOPBACK, Node, serving
+from tests.unit.certs.pki import NOW
+
+METRICS = "/metrics/kprov.prom"
+
+
+@pytest.fixture(autouse=True)
+def today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The golden certificates have a day of their own."""
+    monkeypatch.setattr(scheduled.time, "time", NOW.timestamp)
+
+
+def configure(node: Node, **changes: Any) -> None:
+    config = {
+        "address": LOOPBACK,
+        "check": "daily",
+        "cluster": "test",
+        "host": "cp1",
+        "warn_days": 30,
+        "critical_days": 7,
+        "hook": [],
+        "textfile": METRICS,
+    }
+    node.put(CONFIG, json.dumps({**config, **changes}))
+
+
+def report(node: Node) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(node.path(REPORT).read_text())
+    return found
+
+
+def test_a_healthy_node(plane: Node, servers: dict[str, Any]) -> None:
+    configure(plane)
+    plane.path(METRICS).parent.mkdir()
+    assert scheduled.check() == 0
+    found = report(plane)
+    assert (found["worst"], found["findings"], found["unread"]) == ("ok", [], [])
+    assert plane.path(REPORT).stat().st_mode & 0o777 == 0o600
+    metrics = plane.path(METRICS).read_text()
+    assert 'kprov_certs_findings{cluster="test",host="cp1",severity="critical"} 0.0' in metrics
+    assert 'item="apiserver"' in metrics
+
+
+def test_limits_decide_and_the_hook_hears_of_it(plane: Node, servers: dict[str, Any], tmp_path: Path) -> None:
+    told, hook = tmp_path / "told", tmp_path / "hook"
+    hook.write_text(f'#!/bin/sh\ncat > {told}; echo "$KPROV_WORST $1" >> {told}\n')
+    hook.chmod(0o700)
+    configure(plane, warn_days=100_000, hook=[str(hook), "argument"])
+    assert scheduled.check() == 0  # warnings alone do not fail the unit
+    assert report(plane)["worst"] == "warning"
+    assert told.read_text().splitlines()[-1].endswith("warning argument")
+    configure(plane, warn_days=100_000, critical_days=100_000, hook=["/nowhere/hook"])
+    assert scheduled.check() == scheduled.CRITICAL
+    assert any("apiserver expires in" in one["message"] for one in report(plane)["findings"])
+    assert not plane.path(METRICS).exists()  # nobody made the directory
+
+
+def test_a_server_with_another_certificate_than_its_file(plane: Node) -> None:
+    configure(plane)
+    with serving(plane, pki.kubeadm()):
+        plane.pair("/etc/kubernetes/pki/etcd/server.crt", pki.kubeadm().leaves["etcd/peer.crt"])
+        assert scheduled.check() == scheduled.CRITICAL
+    assert any("serves another etcd-server" in one["message"] for one in report(plane)["findings"])
+
+
+def test_what_cannot_be_read_is_said(plane: Node) -> None:
+    configure(plane)  # nothing runs
+    assert scheduled.check() == scheduled.UNREAD
+    assert any("kube-apiserver" in one for one in report(plane)["unread"])
+
+
+def test_without_settings_it_says_who_writes_them(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    assert scheduled.check() == scheduled.UNREAD
+    assert "kprov certs schedule" in capsys.readouterr().err
