@@ -117,8 +117,9 @@ def _tell(hook: list[str], report: dict[str, Any]) -> None:
     if not hook:
         return
     environment = {**os.environ, "KPROV_WORST": report["worst"]}
+    text = json.dumps(report) + "\n"
     try:
-        subprocess.run(hook, input=json.dumps(report), text=True, timeout=HOOK_TIMEOUT, env=environment, check=True)
+        subprocess.run(hook, input=text, text=True, timeout=HOOK_TIMEOUT, env=environment, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         sys.stdout.write(f"<4>hook {hook[0]}: {error}\n")
 
