@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ METRICS = "/metrics/kprov.prom"
 @pytest.fixture(autouse=True)
 def today(monkeypatch: pytest.MonkeyPatch) -> None:
     """The golden certificates have a day of their own."""
-    monkeypatch.setattr(scheduled.time, "time", NOW.timestamp)
+    monkeypatch.setattr(scheduled, "time", SimpleNamespace(time=NOW.timestamp))  # not the clock of everybody else
 
 
 def configure(node: Node, **changes: Any) -> None:
