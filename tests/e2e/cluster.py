@@ -81,7 +81,8 @@ class LabCluster:
 
 FILES = """
 find /etc /usr/local/bin /opt/cni /var/lib/kprov -xdev -type f ! -name mtab ! -path '*/etc/cni/net.d/*' \
-  ! -path /var/lib/kprov/lock.json ! -path '/var/lib/kprov/units/*' -exec sha256sum {} + 2>/dev/null | sort -k2
+  ! -path /var/lib/kprov/lock.json ! -path /var/lib/kprov/certs-check.json \
+  ! -path '/var/lib/kprov/units/*' -exec sha256sum {} + 2>/dev/null | sort -k2
 """
 PROCESSES = """
 for unit in containerd kubelet; do systemctl show -p MainPID -p InvocationID $unit; done
