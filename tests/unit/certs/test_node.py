@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from kprov.certs.node import objects
-from kprov.remote.program import KPROV, program
+from kprov.remote.program import program
 from tests.unit.certs import pki
 from tests.unit.certs.nodes import LOOPBACK, PKI, Node, TlsServer
 
 QUESTION = {"address": LOOPBACK, "endpoints": [], "tries": 0}
-# Files that are on the node anyway belong to the scheduled check.
-SOURCES = sorted((KPROV / "certs/node").glob("*.py"))
 
 
 def test_it_runs_without_kprov() -> None:
@@ -27,17 +23,6 @@ def test_it_runs_without_kprov() -> None:
     answer = re.search(r"KPROV-BEGIN (.*) KPROV-END", done.stdout.decode())
     assert answer
     assert json.loads(answer.group(1))["errors"] == []
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_it_is_made_of_python_3_9_and_the_standard_library(path: Path) -> None:
-    for statement in ast.walk(ast.parse(path.read_text(), feature_version=(3, 9))):
-        names = [a.name for a in statement.names] if isinstance(statement, ast.Import) else []
-        if isinstance(statement, ast.ImportFrom):
-            names = [statement.module or ""]
-        for name in names:
-            ours = name.startswith(("kprov.remote.node", "kprov.certs.node"))
-            assert ours or name.partition(".")[0] in sys.stdlib_module_names
 
 
 def test_one_broken_topic_does_not_take_the_others_along(plane: Node, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import http.client
 import json
 import re
@@ -14,7 +13,7 @@ import pytest
 
 from kprov.lint.node import configz, kernel, machine, runtime
 from kprov.remote.node import commands, docker, kubelet, read
-from kprov.remote.program import KPROV, program
+from kprov.remote.program import program
 
 
 @pytest.fixture
@@ -39,17 +38,6 @@ def test_it_runs_without_kprov() -> None:
     assert answer["errors"] == [] or answer["errors"][0].startswith("kubelet: FileNotFoundError")
     assert int(answer["kernel"]["live"]["kernel.pid_max"]) > 0
     assert answer["capacity"]["memory"] > 0
-
-
-@pytest.mark.parametrize("path", sorted((KPROV / "lint/node").glob("*.py")), ids=lambda p: p.name)
-def test_it_is_made_of_python_3_9_and_the_standard_library(path: Path) -> None:
-    for statement in ast.walk(ast.parse(path.read_text(), feature_version=(3, 9))):
-        names = [a.name for a in statement.names] if isinstance(statement, ast.Import) else []
-        if isinstance(statement, ast.ImportFrom):
-            names = [statement.module or ""]
-        for name in names:
-            ours = name.startswith(("kprov.remote.node", "kprov.lint.node"))
-            assert ours or name.partition(".")[0] in sys.stdlib_module_names
 
 
 def test_files_of_the_running_kubelet_in_its_order(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kprov.remote.probe import question
-from kprov.remote.program import NODE, program
+from kprov.remote.program import KPROV, NODE, program
 from tests.unit.factories import make_host
 
 
@@ -37,15 +37,16 @@ def test_it_runs_without_kprov_and_collects_every_topic() -> None:
     assert {"identity", "os", "resources", "kernel_features", "records", "cluster", "api"} <= set(found)
 
 
-@pytest.mark.parametrize("path", sorted(NODE.glob("*.py")), ids=lambda p: p.name)
-def test_it_is_made_of_python_3_9_and_the_standard_library(path: Path) -> None:
-    tree = ast.parse(path.read_text(), feature_version=(3, 9))
-    for node in ast.walk(tree):
+@pytest.mark.parametrize("path", sorted(KPROV.glob("*/node/*.py")), ids=lambda p: f"{p.parts[-3]}/{p.name}")
+def test_what_runs_on_nodes_is_made_of_python_3_9_and_the_standard_library(path: Path) -> None:
+    """A program may import the probe's files, which are sent along with every one, and its own."""
+    ours = ("kprov.remote.node", f"kprov.{path.parts[-3]}.node")
+    for node in ast.walk(ast.parse(path.read_text(), feature_version=(3, 9))):
         names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
         for name in names:
-            assert name.startswith("kprov.remote.node") or name.partition(".")[0] in sys.stdlib_module_names
+            assert name.startswith(ours) or name.partition(".")[0] in sys.stdlib_module_names
 
 
 def test_an_old_python_can_read_the_head() -> None:
