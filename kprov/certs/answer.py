@@ -10,6 +10,7 @@ from typing import Any
 from kprov.certs.certificate import Certificate, from_der, from_pem
 from kprov.certs.item import Item, Key, Machine, Renewer, Served, Unread
 from kprov.certs.node import known
+from kprov.certs.node.verdict import started_after
 from kprov.lint import written
 from kprov.lint.record import Config
 from kprov.remote.node.processes import flag
@@ -46,7 +47,6 @@ class _Reader:
                 control_plane="kube-apiserver" in self.components,
                 skew=skew,
                 service_account=account["sha256"] if account else None,
-                service_account_changed=account["public"]["changed"] if account else None,
                 timer=answer["timer"],
                 private_keys=(_key(account["private"]),) if account and account["private"] else (),
             )
@@ -168,8 +168,7 @@ class _Reader:
             authority="ca",
             authorities=from_pem(entry["authority"]) if entry["authority"] else (),
             key=_key(entry["key"]),
-            # To the second: proc(5) knows no better when a process was started.
-            served_equal=None if started is None else started + 1 >= entry["changed"],
+            served_equal=None if started is None else started_after(started, entry["changed"]),
             changed=entry["changed"],
             started=started,
         )

@@ -90,7 +90,6 @@ class Machine:
     control_plane: bool
     skew: float = 0.0
     service_account: str | None = None
-    service_account_changed: float | None = None
     private_keys: tuple[Key, ...] = ()
     timer: Mapping[str, Any] | None = None
 

@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from kprov.certs.duration import words
 from kprov.certs.finding import Finding, Limits, Severity, about
 from kprov.certs.item import Inventory, Item, Renewer
-
-# A kubelet asks for its next certificate when 70 to 90 % of the time are over (client-go, certificate_manager.go).
-OVERDUE = 0.1  # of its life
-DANGER = 0.05
+from kprov.certs.node.verdict import DANGER, OVERDUE, OWN
 
 HINTS = {
     Renewer.KUBEADM: "kprov certs renew",
@@ -59,5 +56,5 @@ def _hint(item: Item) -> str:
 
 def _severity(item: Item) -> Severity:
     """Nothing stops when a person's own file, a bundle's old member or a metrics port's certificate ends."""
-    own = item.kind == "kubeconfig" and item.place.startswith(("/root/", "/home/"))
+    own = item.kind == "kubeconfig" and item.place.startswith(OWN)
     return "warning" if own or item.kind == "bundle" or item.renewer is Renewer.RESTART else "critical"
