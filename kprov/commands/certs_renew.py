@@ -104,7 +104,7 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
 
 
 def _hosts(spec: ClusterSpec, wanted: Sequence[str]) -> list[str]:
-    refuse_strangers(spec, wanted)
+    refuse_strangers(spec, wanted, "--host")
     planes = [host.name for host in spec.group("kube_control_plane")]
     for name in wanted:
         if name not in planes:

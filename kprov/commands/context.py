@@ -43,14 +43,14 @@ def observe(options: Options) -> Observed:
     return Observed(loaded.spec, states, loaded.warnings)
 
 
-def refuse_strangers(spec: ClusterSpec, names: Sequence[str]) -> None:
-    """--limit with a misspelt name must not look like "nothing to do"."""
+def refuse_strangers(spec: ClusterSpec, names: Sequence[str], option: str = "--limit") -> None:
+    """A misspelt name must not look like "nothing to do". option: what it was given with."""
     known = [host.name for host in spec.hosts]
     for name in names:
         if name not in known:
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"its hosts: {', '.join(known[:10])}"
-            raise InputError(f"--limit {name}: the inventory has no such host", hint=hint)
+            raise InputError(f"{option} {name}: the inventory has no such host", hint=hint)
 
 
 def judge(observed: Observed) -> Sequence[Problem]:

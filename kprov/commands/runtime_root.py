@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from kprov.commands.context import Observed, Options, observe
+from kprov.commands.context import Observed, Options, observe, refuse_strangers
 from kprov.engine.locked import LOCK_SECONDS
 from kprov.engine.operation import Operation, operate
 from kprov.errors import ConnectError, InputError, Interrupted, PreflightError, Problem
@@ -128,11 +127,7 @@ def _nothing_to_do(look: Look) -> str | None:
 
 def _observed(options: Options, name: str) -> tuple[Observed, Host, HostState]:
     observed = observe(options)
-    known = [host.name for host in observed.spec.hosts]
-    if name not in known:
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"its hosts: {', '.join(known[:10])}"
-        raise InputError(f"--host {name}: the inventory has no such host", hint=hint)
+    refuse_strangers(observed.spec, [name], "--host")
     state = observed.states[name]
     if not isinstance(state, HostState):
         raise ConnectError(f"{name}: {state.message}", hint=state.hint)
