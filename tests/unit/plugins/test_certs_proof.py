@@ -9,13 +9,13 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible.module_utils import kprov_certs_gate as gate
 from ansible.module_utils import kprov_certs_served as served
 from ansible.module_utils import kprov_kubeadm_certs as kubeadm
 from ansible.module_utils import kprov_static_pods as static_pods
@@ -132,8 +132,7 @@ def test_a_damaged_snapshot_is_refused_and_leaves_no_file(pki: Path, node: Path,
     assert not list(node.glob("etcd.db*"))
 
 
-def test_a_healthy_member(pki: Path, plugin: Callable[[str, str], ModuleType]) -> None:
-    gate = plugin("modules", "kprov_certs_gate")
+def test_a_healthy_member(pki: Path) -> None:
     with serving(pki) as port:
         state = member(port).state()
     assert (state["name"], state["leader"], state["members"]) == ("cp1", "7", {"7": "cp1", "8": "cp2"})
@@ -153,10 +152,7 @@ def test_a_healthy_member(pki: Path, plugin: Callable[[str, str], ModuleType]) -
         ),
     ],
 )
-def test_what_is_wrong_with_etcd_closes_the_gate(
-    pki: Path, plugin: Callable[[str, str], ModuleType], path: str, answer: dict[str, Any], problem: str
-) -> None:
-    gate = plugin("modules", "kprov_certs_gate")
+def test_what_is_wrong_with_etcd_closes_the_gate(pki: Path, path: str, answer: dict[str, Any], problem: str) -> None:
     with serving(pki, answers={**HEALTHY, path: answer}) as port:
         (found,) = gate.etcd_problems(member(port).state())
     assert problem in found

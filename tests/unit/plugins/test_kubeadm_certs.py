@@ -6,12 +6,11 @@ import base64
 import datetime
 import stat
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from ansible.module_utils import kprov_certs_backup as backups
+from ansible.module_utils import kprov_certs_copies as copies
 from ansible.module_utils import kprov_certs_served as served
 from ansible.module_utils import kprov_kubeadm_certs as kubeadm
 from ansible.module_utils import kprov_static_pods as static_pods
@@ -171,10 +170,7 @@ def test_old_backups_go_and_those_of_others_stay(control_plane: Path) -> None:
     assert foreign.exists()
 
 
-def test_only_copies_of_a_replaced_admin_conf_are_refreshed(
-    control_plane: Path, plugin: Callable[[str, str], ModuleType]
-) -> None:
-    copies = plugin("modules", "kprov_certs_copies")
+def test_only_copies_of_a_replaced_admin_conf_are_refreshed(control_plane: Path) -> None:
     admin, other = control_plane / "etc/kubernetes/admin.conf", issue("somebody", days=3)
     home = control_plane / "root"
     home.mkdir()
