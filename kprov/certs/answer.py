@@ -36,8 +36,10 @@ class _Reader:
         self.host = host
         self.answer = answer
         self.components = answer["components"]
-        self.names = known.name_files({name: about["args"] for name, about in self.components.items()})
-        self.files = {file["path"]: file for file in answer["files"]}
+        self.names = known.name_files(answer)
+        self.files = {
+            file["path"]: file for file in answer["files"] if not known.nobody_reads(file["path"], self.names)
+        }
         config, _, damaged = written.kubelet(self.components.get("kubelet", {}).get("files", ()))
         self.kubelet = config or Config({})
         account = answer["service_account"]
@@ -55,7 +57,6 @@ class _Reader:
 
     def read(self) -> Found:
         self.found.unread += [Unread(self.host, *error.partition(": ")[::2]) for error in self.answer["errors"]]
-        self._name_kubelet_files()
         served = self._served()
         for path, file in self.files.items():
             self._attempt(path, file["error"], self._file, file, served)
@@ -84,18 +85,11 @@ class _Reader:
             certificate = from_der(base64.b64decode(socket["der"]))
             if component == "endpoint":
                 self.found.endpoints.append((where, certificate))
-            elif component in known.SERVES:
-                served.setdefault(self._file_name(component), []).append(Served(where, certificate))
+            elif name := known.served_by(component, self.components, self.names):
+                served.setdefault(name, []).append(Served(where, certificate))
             elif not self._configured(component):
                 self.found.items.append(Item(self.host, component, "served", where, certificate, Renewer.RESTART))
         return served
-
-    def _file_name(self, component: str) -> str:
-        """The name of the file that a socket serves. Kubespray's etcd has one for its clients and its peers."""
-        if component == "etcd-peer":
-            args = self.components["etcd"]["args"]
-            return self.names.get(flag(args, "peer-cert-file") or "", known.SERVES[component])
-        return known.SERVES[component]
 
     def _configured(self, component: str) -> bool:
         """Whether a controller manager or scheduler was given a serving certificate of its own."""
@@ -138,17 +132,6 @@ class _Reader:
         """Whether an authority's key is on this node."""
         files = (self.files[path] for path, name in self.names.items() if name == authority and path in self.files)
         return any(file["key"] for file in files)
-
-    def _name_kubelet_files(self) -> None:
-        """The serving certificate: a configured one, else one from the cluster, else one of the kubelet's own."""
-        configured = self.kubelet.get("tlsCertFile")
-        wanted = [str(configured)] if configured else list(known.KUBELET_SERVER)
-        path = next((path for path in wanted if path in self.files), None)
-        if path:
-            self.names[path] = "kubelet-server"
-        for other in known.KUBELET_SERVER:
-            if other != path:
-                self.files.pop(other, None)  # a leftover that nobody reads
 
     def _kubeconfig(self, entry: Mapping[str, Any]) -> Iterator[Item]:
         if not entry["pem"] or self.names.get(entry["follows"]) == "kubelet-client":

@@ -5,8 +5,12 @@ Source: kubeadm's cmd/kubeadm/app/phases/certs/certlist.go and its constants.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from kprov.remote.node.processes import flag
 
 
 @dataclass(frozen=True)
@@ -74,18 +78,46 @@ METRIC_UNREAD = "kprov_certs_unread"
 METRIC_CHECKED = "kprov_certs_check_timestamp_seconds"
 
 
-def name_files(args: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Path to the certificate's name. args: of each component, as --flag=value."""
+TLS_CERT_FILE = re.compile(r"^[ \t]*[\"']?tlsCertFile[\"']?:[ \t]*[\"']?([^\s\"',]*)", re.MULTILINE)
+
+
+def name_files(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Path to the certificate's name. answer: of kprov.certs.node.main."""
+    components, there = answer["components"], {file["path"] for file in answer["files"]}
     found: dict[str, str] = {}
     for known in KNOWN:
-        for component, flag in known.by:
-            prefix = f"--{flag}="
-            paths = [word.removeprefix(prefix) for word in args.get(component, ()) if word.startswith(prefix)]
-            if paths:
-                found.setdefault(paths[-1], known.name)
+        for component, option in known.by:
+            path = flag(components[component]["args"], option) if component in components else None
+            if path:
+                found.setdefault(path, known.name)
     taken = {*found.values()}
     for known in KNOWN:
         if known.name not in taken:
             found.setdefault(f"{DIRECTORY}/{known.path}", known.name)
     found[KUBELET_CLIENT] = "kubelet-client"
+    configured = given_to_kubelet(components)
+    served = [configured] if configured else [path for path in KUBELET_SERVER if path in there]
+    found.update((path, "kubelet-server") for path in served[:1])
     return found
+
+
+def given_to_kubelet(components: Mapping[str, Any]) -> str | None:
+    """The serving certificate that its flags or its configuration name; None: the cluster's, or one of its own."""
+    kubelet = components.get("kubelet")
+    if not kubelet:
+        return None
+    written = TLS_CERT_FILE.findall("\n".join(text for _, text in kubelet["files"]))
+    return flag(kubelet["args"], "tls-cert-file") or (written[-1] if written else "") or None
+
+
+def nobody_reads(path: str, names: Mapping[str, str]) -> bool:
+    """Whether a file is a leftover: a kubelet's serving certificate from before it had another one."""
+    return path in KUBELET_SERVER and path not in names
+
+
+def served_by(component: str, components: Mapping[str, Any], names: Mapping[str, str]) -> str | None:
+    """Name of the certificate that a component's socket serves. Kubespray's etcd has one for clients and for peers."""
+    if component == "etcd-peer":
+        path = flag(components["etcd"]["args"], "peer-cert-file")
+        return names.get(path or "", SERVES[component])
+    return SERVES.get(component)

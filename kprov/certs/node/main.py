@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from kprov.certs.node import components, files, kubeconfigs, objects, sockets, timer
+from kprov.certs.node import components, files, known, kubeconfigs, objects, sockets, timer
 from kprov.remote.node.processes import flag
 from kprov.remote.node.topics import Topics
 
@@ -27,8 +26,7 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     topics.look("components", components.look)
     found = answer["components"]
     values = [word.partition("=")[2] for about in found.values() for word in about["args"] if word.startswith("--")]
-    texts = "\n".join(text for _, text in found.get("kubelet", {}).get("files", ()))
-    values += re.findall(r"^tlsCertFile:\s*[\"']?([^\s\"']+)", texts, re.MULTILINE)
+    values.append(known.given_to_kubelet(found) or "")
     topics.look("files", lambda: files.look([value for value in values if _certificate(value)]))
     named = [flag(about["args"], option) or "" for about in found.values() for option in KUBECONFIG]
     topics.look("kubeconfigs", lambda: kubeconfigs.look(kubeconfigs.paths([path for path in named if path])))

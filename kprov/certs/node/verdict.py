@@ -32,13 +32,11 @@ class Seen:
 
 def seen(answer: dict[str, Any]) -> list[Seen]:
     """answer: of kprov.certs.node.main. Raises ValueError for one that is no certificate."""
-    names = known.name_files({name: about["args"] for name, about in answer["components"].items()})
-    rotated = any(file["path"] == known.KUBELET_SERVER[0] for file in answer["files"])
-    names[known.KUBELET_SERVER[0 if rotated else 1]] = "kubelet-server"
+    names = known.name_files(answer)
     entries = [
         (names.get(file["path"], file["path"]), file)
         for file in answer["files"]
-        if not (rotated and file["path"] == known.KUBELET_SERVER[1])
+        if not known.nobody_reads(file["path"], names)
     ]
     entries += [(entry["path"], entry) for entry in answer["kubeconfigs"] if not entry.get("follows")]
     return [
@@ -87,11 +85,12 @@ def _endings(certificates: list[Seen], now: float, warn: float, critical: float)
 
 
 def _served(answer: dict[str, Any], certificates: list[Seen]) -> Iterator[list[str]]:
-    on_disk: dict[str, bytes] = {}
+    on_disk: dict[str | None, bytes] = {}
+    names = known.name_files(answer)
     for one in certificates:
         on_disk.setdefault(one.name, one.der)
     for socket in answer["sockets"]:
-        name = known.SERVES.get(socket["component"])
+        name = known.served_by(socket["component"], answer["components"], names)
         if socket["der"] and name in on_disk and base64.b64decode(socket["der"]) != on_disk[name]:
             yield ["critical", f"{socket['address']}:{socket['port']} serves another {name} than the file's"]
 

@@ -9,6 +9,7 @@ import pytest
 
 from kprov.certs.finding import Limits
 from kprov.certs.item import Inventory, Renewer
+from kprov.certs.node import known
 from kprov.certs.rules import judge
 from tests.unit.certs import pki
 from tests.unit.certs.nodes import PKI, Node, TlsServer, kubeadm_files, of, serving
@@ -105,6 +106,14 @@ def test_a_configured_serving_certificate_wins_over_both(plane: Node) -> None:
     (item,) = inventory.all_named("kubelet-server")
     assert (item.place, item.renewer) == ("/etc/own/kubelet.crt", Renewer.NOBODY)
     assert on_disk(inventory)["kubelet-client"] is Renewer.NOBODY
+
+
+def test_a_flag_of_the_kubelet_wins_over_its_files() -> None:
+    first, emptied = ["config.yaml", "tlsCertFile: /a.pem\n"], ["90.conf", "tlsCertFile:\nport: 1\n"]
+    assert known.given_to_kubelet({"kubelet": {"args": ["--tls-cert-file", "/b.pem"], "files": [first]}}) == "/b.pem"
+    assert known.given_to_kubelet({"kubelet": {"args": [], "files": [first]}}) == "/a.pem"
+    assert known.given_to_kubelet({"kubelet": {"args": [], "files": [first, emptied]}}) is None
+    assert known.given_to_kubelet({}) is None
 
 
 def test_external_ca_is_nobody_s_to_renew(plane: Node) -> None:

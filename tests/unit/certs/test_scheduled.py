@@ -14,6 +14,7 @@ from kprov.certs.node.timer import CONFIG, REPORT
 from tests.unit.certs import pki
 from tests.unit.certs.nodes import LOOPBACK, Node, serving
 from tests.unit.certs.pki import NOW
+from tests.unit.certs.test_layouts import kubespray, serving_etcd
 
 METRICS = "/metrics/kprov.prom"
 
@@ -41,6 +42,11 @@ def configure(node: Node, **changes: Any) -> None:
 def report(node: Node) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(node.path(REPORT).read_text())
     return found
+
+
+def messages(node: Node) -> list[str]:
+    """What the report finds."""
+    return [one["message"] for one in report(node)["findings"]]
 
 
 def test_a_healthy_node(plane: Node, servers: dict[str, Any]) -> None:
@@ -75,6 +81,34 @@ def test_a_server_with_another_certificate_than_its_file(plane: Node) -> None:
         plane.pair("/etc/kubernetes/pki/etcd/server.crt", pki.kubeadm().leaves["etcd/peer.crt"])
         assert scheduled.check() == scheduled.CRITICAL
     assert any("serves another etcd-server" in one["message"] for one in report(plane)["findings"])
+
+
+@pytest.mark.parametrize("file", ["/var/lib/kubelet/config.yaml", "/etc/kubernetes/kubelet.conf.d/90-own.conf"])
+def test_a_certificate_that_the_kubelet_was_given_counts_as_its_own(plane: Node, file: str) -> None:
+    configure(plane)
+    own = pki.issue(pki.kubeadm().ca, "cp1")
+    plane.pair("/etc/own/kubelet.pem", own, "/etc/own/kubelet-key.pem")
+    plane.pair("/var/lib/kubelet/pki/kubelet.crt", pki.issue(None, "ended long ago", days=-1, start=-10 * pki.DAY))
+    port = f"port: {plane.ports['kubelet']}\n"
+    plane.put("/var/lib/kubelet/config.yaml", f"tlsCertFile: /etc/nowhere.pem\n{port}")
+    plane.put(file, f'tlsCertFile: "/etc/own/kubelet.pem"\n{port}')
+    with serving(plane, pki.kubeadm()) as running:
+        assert scheduled.check() == scheduled.CRITICAL
+        where = f"{LOOPBACK}:{plane.ports['kubelet']}"
+        assert messages(plane) == [f"{where} serves another kubelet-server than the file's"]
+        running["kubelet"].shows = own
+        scheduled.check()
+        assert messages(plane) == []
+
+
+@pytest.mark.parametrize(("peer", "said"), [("etcd/server.crt", 0), ("etcd/peer.crt", 1)])
+def test_kubespray_s_etcd_has_one_certificate_for_clients_and_peers(node: Node, peer: str, said: int) -> None:
+    made = kubespray(node, node.ports)
+    configure(node)
+    with serving_etcd(node, made.leaves["etcd/server.crt"], made.leaves[peer]):
+        scheduled.check()
+    there = f"{LOOPBACK}:{node.ports['peer']}"
+    assert messages(node) == [f"{there} serves another etcd-server than the file's"] * said
 
 
 def test_what_cannot_be_read_is_said(plane: Node) -> None:
