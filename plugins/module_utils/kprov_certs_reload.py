@@ -13,10 +13,11 @@ import time
 from ansible.module_utils import kprov_certs_served as served
 from ansible.module_utils import kprov_kubeadm_wait as waits
 from ansible.module_utils.kprov_certs_api import Api
+from ansible.module_utils.kprov_containers import containers_of_node
 from ansible.module_utils.kprov_kubeadm_certs import Item, items
 from ansible.module_utils.kprov_kubeadm_run import StepError
 from ansible.module_utils.kprov_paths import real
-from ansible.module_utils.kprov_static_pods import Containers, StaticPod, pki_directory, pods
+from ansible.module_utils.kprov_static_pods import StaticPod, pki_directory, pods
 
 # The API server looks at its files when the kernel tells it of a change, and every minute in any case
 # (staging/src/k8s.io/apiserver/pkg/server/dynamiccertificates).
@@ -34,7 +35,7 @@ class Reload:
     def __init__(self, bin_dir: str, may_restart: bool, check_mode: bool) -> None:
         self._pods = pods()
         self._known: dict[str, Item] = items(pki_directory(self._pods))
-        self._containers = Containers(bin_dir)
+        self._containers = containers_of_node(bin_dir)
         self._api = Api(self._pods["kube-apiserver"])
         self._may_restart = may_restart
         self._check_mode = check_mode
@@ -77,8 +78,8 @@ class Reload:
     def _client(self, pod: StaticPod, item: Item) -> None:
         """Restart a pod whose container is older than its kubeconfig."""
         written = os.stat(real(item.path)).st_mtime
-        container = self._containers.newest(pod.name)
-        if not (container and container.running and container.created > written):
+        container = self._containers.running((pod.name,)).get(pod.name)
+        if not (container and container.created > written):
             if self._check_mode:
                 self.changes.append(f"{pod.name} restarted")
                 return
@@ -96,14 +97,14 @@ class Reload:
         host = pod.flag("bind-address") or "127.0.0.1"
         host = "127.0.0.1" if host in served.ANY_ADDRESS else host
         url = f"https://{host}:{pod.flag('secure-port') or PORTS[pod.name]}/healthz"
-        container = self._containers.newest(pod.name)
+        container = self._containers.last(pod.name)
         try:
             waits.wait(f"{pod.name} was not healthy", HEALTH_SECONDS, lambda: waits.responds(url))
             if pod.flag("leader-elect") != "false" and container:
                 since = container.created
                 waits.wait(f"nobody leads as {pod.name}", LEASE_SECONDS, lambda: self._led(pod.name, item.path, since))
         except StepError as error:
-            raise StepError(f"{error}; {self._containers.log_tail(pod.name)}") from error
+            raise StepError(f"{error}; {self._containers.last_words(pod.name)}") from error
 
     def _led(self, name: str, kubeconfig: str, since: float) -> str | None:
         """None when this or another replica has renewed the lease since. Asked with the component's own identity."""

@@ -11,6 +11,7 @@ import time
 from ansible.module_utils import kprov_fs
 from ansible.module_utils.kprov_certificate import Certificate, lost, rfc3339
 from ansible.module_utils.kprov_certs_api import kubeadm_config
+from ansible.module_utils.kprov_containers import find_program, runtime_endpoint
 from ansible.module_utils.kprov_kubeadm_certs import (
     CertificateProblem,
     Item,
@@ -25,7 +26,7 @@ from ansible.module_utils.kprov_kubeadm_certs import (
 )
 from ansible.module_utils.kprov_kubeadm_run import Runner, StepError, private_file
 from ansible.module_utils.kprov_paths import real
-from ansible.module_utils.kprov_static_pods import find_program, pki_directory, pods, runtime_endpoint
+from ansible.module_utils.kprov_static_pods import pki_directory, pods
 
 KUBEADM_SECONDS = 60.0
 DEFAULTS = re.compile(r"falling back to default configuration", re.IGNORECASE)

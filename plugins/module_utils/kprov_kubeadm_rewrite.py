@@ -7,7 +7,7 @@ import time
 from typing import Callable
 
 from ansible.module_utils import kprov_kubeadm_wait as waits
-from ansible.module_utils.kprov_kubeadm_containers import Crashes, containers, last_words
+from ansible.module_utils.kprov_containers import Containers, Crashes
 from ansible.module_utils.kprov_kubeadm_previous import REWRITES, Previous
 from ansible.module_utils.kprov_kubeadm_run import Runner, StepError
 from ansible.module_utils.kprov_kubeadm_steps import COMPONENTS, WAIT_CONTROL_PLANE, Step, Steps, manifest_path
@@ -29,7 +29,9 @@ class ControlPlane:
     def __init__(self, params: dict, state: Steps, runner: Runner) -> None:
         self._phase = params["phase"]
         self._address, self._port = params["node"].get("address"), int(params["node"].get("port") or 0)
-        self._crictl = [os.path.join(params["bin_dir"], "crictl"), "--runtime-endpoint", params["runtime"]]
+        self._containers = Containers(
+            [os.path.join(params["bin_dir"], "crictl"), "--runtime-endpoint", params["runtime"]]
+        )
         self._deadline = params["health_deadline"]
         self._variables = params["variables"]
         self._state = state
@@ -38,7 +40,7 @@ class ControlPlane:
 
     def healthy(self) -> str | None:
         """None when every static pod runs with its current manifest and answers."""
-        return waits.control_plane_healthy(self._address, self._port, self._crictl, self._previous.containers)
+        return waits.control_plane_healthy(self._address, self._port, self._containers, self._previous.containers)
 
     def works(self, step: Step) -> bool:
         """Whether the step changes manifests under a control plane that works: there is something to go back to."""
@@ -57,14 +59,14 @@ class ControlPlane:
 
     def keep(self) -> None:
         """Keep the manifests of now and what is recorded of the steps, before a step begins."""
-        running = containers(self._crictl, "--state", "running")
-        self._previous.keep({component: container["id"] for component, container in running.items()})
+        running = self._containers.running(COMPONENTS)
+        self._previous.keep({component: container.id for component, container in running.items()})
 
     def rewrite(self, step: Step, kubeadm: Callable[[Step], None]) -> None:
         """Run the step for one component after the other, each healthy before the next. Raises PutBack."""
         for component, phase in REWRITES[step.name].items():
             since = time.time()
-            crashes = Crashes(self._crictl, component, since)
+            crashes = Crashes(self._containers, component, since)
             try:
                 kubeadm(Step(phase, step.command, deadline=step.deadline))
                 waits.wait(
@@ -115,7 +117,7 @@ class ControlPlane:
 
     def _put_back(self, problem: str, component: str, since: float) -> PutBack:
         """Go back to the previous manifests; the error that says so."""
-        said = self._last_words(component, since)
+        said = self._runner.scrub(self._containers.last_words(component, since))
         changed = self._previous.put_back()
         back = f"The previous manifest of {', '.join(changed)} is back" if changed else "No manifest had changed"
         try:
@@ -128,12 +130,3 @@ class ControlPlane:
         variable = self._variables.get(component)
         hint = f"Look at {variable}, correct it, run the same command again." if variable else ""
         return PutBack("\n".join(line for line in (problem, said, outcome, hint) if line))
-
-    def _last_words(self, component: str, since: float) -> str:
-        try:
-            said = last_words(self._crictl, component, since)
-        except StepError as error:
-            return str(error)
-        if said is None:
-            return f"No container of {component} was started; `journalctl -u kubelet` may say why."
-        return f"{component} said last:\n{self._runner.scrub(said)}"

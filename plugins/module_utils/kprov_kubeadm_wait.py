@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 
-from ansible.module_utils.kprov_kubeadm_containers import containers
+from ansible.module_utils.kprov_containers import Containers
 from ansible.module_utils.kprov_kubeadm_run import StepError
 from ansible.module_utils.kprov_kubeadm_steps import COMPONENTS, KUBELET_CONF, PKI, manifest_path
 from ansible.module_utils.kprov_paths import real
@@ -45,12 +45,12 @@ def kubelet_has_identity() -> str | None:
     return kubelet_healthy()
 
 
-def control_plane_healthy(address: str, port: int, crictl: list[str], known: dict[str, str]) -> str | None:
+def control_plane_healthy(address: str, port: int, containers: Containers, known: dict[str, str]) -> str | None:
     """None when every static pod of this node runs with its current manifest and answers.
 
     known: component to a container that counts although its manifest is newer, because it was put back.
     """
-    return _static_pods_current(crictl, known) or answers(address, port)
+    return _static_pods_current(containers, known) or answers(address, port)
 
 
 def api_ready(address: str, port: int) -> str | None:
@@ -108,20 +108,20 @@ def _listens(component: str, port: int) -> tuple[str, int]:
     return "127.0.0.1" if host in ("0.0.0.0", "::") else host, int(found_port.group(1)) if found_port else port
 
 
-def _static_pods_current(crictl: list[str], known: dict[str, str]) -> str | None:
+def _static_pods_current(containers: Containers, known: dict[str, str]) -> str | None:
     """None when each manifest has a running container that is not older than the manifest, or a known one."""
     try:
-        running = containers(crictl, "--state", "running")
+        running = containers.running(COMPONENTS)
     except StepError as error:
         return str(error)
     for component in COMPONENTS:
         path = real(manifest_path(component))
         if not os.path.exists(path):
             continue
-        written = os.stat(path).st_mtime_ns
+        written = os.stat(path).st_mtime
         found = running.get(component)
-        if not found or (int(found["createdAt"]) < written and found["id"] != known.get(component)):
-            at = datetime.datetime.fromtimestamp(written / 1e9, datetime.timezone.utc).strftime("%H:%M:%S UTC")
+        if not found or (found.created < written and found.id != known.get(component)):
+            at = datetime.datetime.fromtimestamp(written, datetime.timezone.utc).strftime("%H:%M:%S UTC")
             return f"no container of {component} runs since its manifest was written at {at}; look at `crictl ps -a`"
     return None
 

@@ -25,10 +25,10 @@ import re
 import secrets
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kprov_containers import find_program
 from ansible.module_utils.kprov_kubeadm_run import TOKEN, Runner, StepError, private_file
 from ansible.module_utils.kprov_kubectl import KUBECONFIG, Kubectl, KubectlError
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_static_pods import find_program
 
 CA = "/etc/kubernetes/pki/ca.crt"
 CERTIFICATES = "kubeadm-certs"

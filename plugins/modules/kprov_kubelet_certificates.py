@@ -38,6 +38,7 @@ from ansible.module_utils import kprov_fs
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_certificate import Certificate, from_pem, rfc3339
 from ansible.module_utils.kprov_certs_api import kubeadm_config
+from ansible.module_utils.kprov_containers import find_program, runtime_endpoint
 from ansible.module_utils.kprov_kubeadm_certs import seconds
 from ansible.module_utils.kprov_kubeadm_run import StepError, private_file
 from ansible.module_utils.kprov_kubeadm_wait import kubelet_healthy, wait
@@ -45,7 +46,7 @@ from ansible.module_utils.kprov_lock import LockTimeout, node_lock
 from ansible.module_utils.kprov_module import finish
 from ansible.module_utils.kprov_paths import STATE, real
 from ansible.module_utils.kprov_state import make_state_directory
-from ansible.module_utils.kprov_static_pods import find_program, pods, runtime_endpoint
+from ansible.module_utils.kprov_static_pods import pods
 
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 BOOTSTRAP = "/etc/kubernetes/bootstrap-kubelet.conf"  # what kubeadm's unit says: --bootstrap-kubeconfig

@@ -12,6 +12,7 @@ import pytest
 from ansible.module_utils import kprov_certs_backup as backups
 from ansible.module_utils import kprov_certs_copies as copies
 from ansible.module_utils import kprov_certs_served as served
+from ansible.module_utils import kprov_containers as containers
 from ansible.module_utils import kprov_kubeadm_certs as kubeadm
 from ansible.module_utils import kprov_static_pods as static_pods
 from ansible.module_utils.kprov_kubeadm_run import StepError
@@ -138,13 +139,13 @@ def test_a_pod_has_the_kubeconfig_that_it_mounts(control_plane: Path) -> None:
 
 def test_the_runtime_is_the_kubelets(control_plane: Path) -> None:
     with pytest.raises(StepError, match="socket of the container runtime"):
-        static_pods.runtime_endpoint()
+        containers.runtime_endpoint()
     kubelet = control_plane / "var/lib/kubelet"
     kubelet.mkdir()
     (kubelet / "kubeadm-flags.env").write_text('KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///run/a.sock"')
-    assert static_pods.runtime_endpoint() == "unix:///run/a.sock"
+    assert containers.runtime_endpoint() == "unix:///run/a.sock"
     (kubelet / "config.yaml").write_text("kind: KubeletConfiguration\ncontainerRuntimeEndpoint: unix:///run/b.sock\n")
-    assert static_pods.runtime_endpoint() == "unix:///run/b.sock"
+    assert containers.runtime_endpoint() == "unix:///run/b.sock"
 
 
 def back_up(at: float) -> str:

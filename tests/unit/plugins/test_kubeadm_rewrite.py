@@ -15,6 +15,7 @@ from ansible.module_utils import kprov_kubeadm_rewrite as rewrite
 from ansible.module_utils import kprov_kubeadm_run as run
 from ansible.module_utils import kprov_kubeadm_steps as steps
 from ansible.module_utils import kprov_kubeadm_wait as waits
+from ansible.module_utils.kprov_containers import Containers
 
 ETCD = steps.Step("etcd local", "init", again=True)
 PODS = steps.Step("control-plane all", "init", again=True)
@@ -237,11 +238,11 @@ def test_what_was_kept_for_another_cluster_is_not_put_back(machine: Machine) -> 
 def test_container_from_before_counts_for_a_manifest_that_was_put_back(machine: Machine) -> None:
     later = 10**10
     os.utime(machine.manifests / "etcd.yaml", (later, later))
-    container = {"id": "old", "createdAt": str(100 * 10**9), "metadata": {"name": "etcd"}}
+    container = {"id": "old", "createdAt": str(100 * 10**9), "metadata": {"name": "etcd"}, "state": "CONTAINER_RUNNING"}
     crictl = machine.root / "bin/crictl"
     crictl.write_text(f"#!/bin/sh\necho '{json.dumps({'containers': [container]})}'\n")
     for component in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
         (machine.manifests / f"{component}.yaml").unlink()
     healthy = waits.control_plane_healthy
-    assert "no container of etcd" in str(healthy("127.0.0.1", 6443, [str(crictl)], {}))
-    assert healthy("127.0.0.1", 6443, [str(crictl)], {"etcd": "old"}) is None
+    assert "no container of etcd" in str(healthy("127.0.0.1", 6443, Containers([str(crictl)]), {}))
+    assert healthy("127.0.0.1", 6443, Containers([str(crictl)]), {"etcd": "old"}) is None
