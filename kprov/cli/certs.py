@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from kprov.cli.ask import announce_plan, asking
 from kprov.cli.finish import finish
 from kprov.cli.options import (
     AcceptNewHostKeys,
@@ -89,12 +90,11 @@ def schedule(
 
     Example: kprov certs schedule inventory.ini --yes
     """
-    from kprov.cli.cluster import announce
     from kprov.commands.certs_schedule import certs_schedule
     from kprov.ui.console import err
 
     options = cluster_options(inventory or inventory_option, accept_new_host_keys, limit)
-    confirm = announce(ask=not yes)
+    confirm = asking("change these hosts?", announce_plan, yes=yes)
     finish("certs.schedule", output, lambda: certs_schedule(options, confirm, err(), break_lock=break_lock))
 
 
@@ -134,7 +134,7 @@ def renew(
     Example: kprov certs renew inventory.ini --within 60d
     """
     from kprov.commands.certs_renew import RenewOptions, certs_renew
-    from kprov.ui.console import err, interactive
+    from kprov.ui.console import err
 
     how = RenewOptions(
         only=_names(only),
@@ -143,7 +143,7 @@ def renew(
         dry_run=dry_run,
         accept_outage=accept_outage,
         break_lock=break_lock,
-        confirm=_confirm if interactive() and not yes and not dry_run else _show,
+        confirm=asking("renew these?", _announce, yes=yes or dry_run),
     )
     options = cluster_options(inventory or inventory_option, accept_new_host_keys, host)
     finish("certs.renew", output, lambda: certs_renew(options, how, err()))
@@ -153,16 +153,8 @@ def _names(given: list[str] | None) -> tuple[str, ...]:
     return tuple(name for item in given or () for name in item.split(",") if name)
 
 
-def _show(renewal: Renewal, found: Found, control_planes: int) -> bool:
-    """Announce without asking."""
+def _announce(renewal: Renewal, found: Found, control_planes: int) -> None:
     from kprov.ui.console import err
     from kprov.ui.renewal_table import print_renewal
 
     print_renewal(err(), renewal, found, control_planes)
-    return True
-
-
-def _confirm(renewal: Renewal, found: Found, control_planes: int) -> bool:
-    """Announce and ask."""
-    _show(renewal, found, control_planes)
-    return typer.confirm("renew these?", err=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from kprov.cli.ask import announce_plan, asking
 from kprov.cli.finish import finish
 from kprov.cli.options import (
     AcceptNewHostKeys,
@@ -23,9 +23,6 @@ from kprov.cli.options import (
     cluster_options,
     phase_names,
 )
-
-if TYPE_CHECKING:
-    from kprov.phases.plan import Plan
 
 
 def plan(
@@ -67,7 +64,7 @@ def up(
 ) -> None:
     """Make the cluster what the inventory says. Safe to run again at any time.
 
-    Shows the plan, asks on a terminal, changes only what differs, proves the result.
+    Shows the plan, asks (--yes: does not), changes only what differs, proves the result.
 
     Example: kprov up inventory.ini --yes
     """
@@ -81,7 +78,7 @@ def up(
         check=check,
         verify=verify,
         break_lock=break_lock,
-        confirm=announce(ask=not yes and not check),
+        confirm=asking("change these hosts?", announce_plan, yes=yes or check),
     )
     options = cluster_options(inventory or inventory_option, accept_new_host_keys, limit)
     finish("up", output, lambda: run(options, how, err()))
@@ -186,28 +183,6 @@ def init(
     from kprov.commands.init import init as run
 
     finish("init", output, lambda: run(directory))
-
-
-def announce(*, ask: bool) -> Callable[[Plan], bool]:
-    """What shows a plan before it is carried out, and on a terminal asks for a yes, if it is to."""
-    from kprov.ui.console import interactive
-
-    return _confirm if ask and interactive() else _show
-
-
-def _show(plan: Plan) -> bool:
-    """Announce the changes without asking."""
-    from kprov.ui.console import err
-    from kprov.ui.plan_table import print_plan
-
-    print_plan(err(), plan)
-    return True
-
-
-def _confirm(plan: Plan) -> bool:
-    """Announce the changes and ask."""
-    _show(plan)
-    return typer.confirm("change these hosts?", err=True)
 
 
 cluster_commands = (init, plan, up, verify, lint, status, kubeconfig)

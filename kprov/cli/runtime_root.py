@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from kprov.cli.ask import announce_lines, asking
 from kprov.cli.finish import finish
 from kprov.cli.options import (
     AcceptNewHostKeys,
@@ -66,7 +66,7 @@ def migrate(
     options = cluster_options(inventory or inventory_option, accept_new_host_keys)
     how = How(
         host,
-        _ask(yes, "migrate this node?"),
+        asking("migrate this node?", announce_lines, yes=yes),
         dry_run=dry_run,
         accept_outage=accept_outage,
         timeout=timeout,
@@ -96,7 +96,7 @@ def confirm(
     from kprov.ui.console import err
 
     options = cluster_options(inventory or inventory_option, accept_new_host_keys)
-    how = How(host, _ask(yes, "remove it?"), break_lock=break_lock)
+    how = How(host, asking("remove it?", announce_lines, yes=yes), break_lock=break_lock)
     finish("runtime-root.confirm", output, lambda: run(options, how, err()))
 
 
@@ -125,7 +125,7 @@ def abort(
     options = cluster_options(inventory or inventory_option, accept_new_host_keys)
     how = How(
         host,
-        _ask(yes, "go back?"),
+        asking("go back?", announce_lines, yes=yes),
         timeout=timeout,
         delete_emptydir_data=delete_emptydir_data,
         force=force,
@@ -133,20 +133,3 @@ def abort(
         break_lock=break_lock,
     )
     finish("runtime-root.abort", output, lambda: run(options, how, err()))
-
-
-def _ask(yes: bool, question: str) -> Callable[[list[str]], bool]:
-    """A function that shows what will be done and asks. Without a terminal the answer is --yes, or an error."""
-    from kprov.errors import InputError
-    from kprov.ui.console import err, interactive
-
-    def ask(lines: list[str]) -> bool:
-        for line in lines:
-            err().print(line, markup=False, soft_wrap=True)
-        if yes:
-            return True
-        if not interactive():
-            raise InputError("there is no terminal to ask on", hint="add --yes if this is what you want")
-        return typer.confirm(question, err=True)
-
-    return ask
