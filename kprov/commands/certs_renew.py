@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kprov.commands.context import Options, refuse_strangers
-from kprov.commands.renewal_report import phase_error, report, summary, unproven
-from kprov.commands.up import module_warnings
-from kprov.errors import ConnectError, ExitCode, InputError, Interrupted, KprovError, Problem
+from kprov.commands.renewal_report import AGAIN, report, summary, unproven
+from kprov.errors import ConnectError, ExitCode, InputError, Interrupted, KprovError, PhaseError, Problem
 from kprov.ui.result import Result
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from kprov.certs.item import Inventory
     from kprov.certs.renewal import Renewal, Renewed
+    from kprov.engine.certs_renew import Ran
     from kprov.remote.ssh import Connections
     from kprov.spec.cluster import ClusterSpec
 
@@ -49,6 +49,7 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
     """
     from kprov.certs.renewal import compare, plan
     from kprov.engine.certs_renew import Request, run_renewal
+    from kprov.engine.problems import module_warnings
     from kprov.remote.ssh import Connections
     from kprov.spec.load import load
     from kprov.ui.run_display import PlainDisplay
@@ -84,16 +85,16 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
             )
             ran = run_renewal(request)
         if ran.outcome.interrupted:
-            raise Interrupted("interrupted", hint="the same command again goes on from here")
+            raise Interrupted("interrupted", hint=AGAIN)
         try:
             after = _look(spec, connections)
         except ConnectError as error:
             if not ran.outcome.failures:
                 raise
-            raise phase_error(ran, f"{error.message}; the same command again goes on from here") from error
+            raise _failed(ran, f"{error.message}; {AGAIN}") from error
     items = compare(renewal, after)
     if ran.outcome.failures and not any(one.changed for one in items):
-        raise phase_error(ran, "no certificate was changed; mend it, then run the same command again")
+        raise _failed(ran, "no certificate was changed; mend it, then run the same command again")
     problems += [*module_warnings(ran.outcome.warnings), *unproven(items, ran)]
     own = _own_kubeconfig(spec, options, items)
     problems += [own] if isinstance(own, Problem) else []
@@ -101,6 +102,12 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
     done += f"; {own} refreshed" if isinstance(own, Path) else ""
     code = ExitCode.PHASE if any(problem.severity == "error" for problem in problems) else ExitCode.OK
     return report(spec.name, done, problems, code, started, items=items, ran=ran)
+
+
+def _failed(ran: Ran, hint: str) -> PhaseError:
+    from kprov.engine.problems import phase_error
+
+    return phase_error(ran.outcome.failures, ran.log, hint, operation="certs renew")
 
 
 def _hosts(spec: ClusterSpec, wanted: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kprov.commands.context import Options, observe
-from kprov.errors import ConnectError, ExitCode, Interrupted, Problem
+from kprov.errors import ConnectError, ExitCode, Problem
 from kprov.remote.state import Unreachable
 from kprov.ui.result import Result
 
@@ -32,17 +32,15 @@ def certs_schedule(
     asked before anything changes. Exit code 0: on all hosts; 15: except on some. Raises ConnectError when no host
     answered, PhaseError when a check did not run.
     """
-    from kprov.commands.up import module_warnings, phase_error
-    from kprov.engine.converge import Converged, Request, converge
+    from kprov.commands.carry_out import Work, carry_out
+    from kprov.engine.problems import module_warnings, phase_error
     from kprov.phases.plan import build_plan
-    from kprov.ui.run_display import run_display
 
     observed = observe(options)
 
     def planned(without: Collection[str]) -> Plan:
         return build_plan(observed.spec, observed.states, only=(PHASE,), limit=options.limit, without=without)
 
-    plan = planned(())
     unreachable = [
         Problem("warning", state.kind, state.message, host=host, hint=state.hint)
         for host, state in observed.states.items()
@@ -50,25 +48,9 @@ def certs_schedule(
     ]
     if len(unreachable) == len(observed.states):
         raise ConnectError("none of the hosts could be used", problems=unreachable, hint="nothing was changed")
-    done = Converged()
-    if plan.steps:
-        if confirm and not confirm(plan):
-            raise Interrupted("stopped before any change")
-        with run_display(console, plan) as display:
-            request = Request(
-                operation="certs schedule",
-                spec=observed.spec,
-                states=observed.states,
-                replan=planned,
-                on_event=display.event,
-                break_lock=break_lock,
-                accept_new_host_keys=options.accept_new_host_keys,
-            )
-            done = converge(request, plan)
-    if done.interrupted:
-        raise Interrupted("interrupted", hint="`kprov certs schedule` again goes on from here")
+    plan, done = carry_out(Work("certs schedule", planned, confirm, break_lock=break_lock), observed, options, console)
     if done.failures:
-        raise phase_error(done)
+        raise phase_error(done.failures, done.log, "mend it, then run `kprov certs schedule` again")
     data = _data(observed.spec.name, Path(observed.spec.inventory), plan, done)
     return Result(
         kind="certs.schedule",

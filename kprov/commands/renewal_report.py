@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kprov.errors import ExitCode, PhaseError, Problem
+from kprov.errors import ExitCode, Problem
 from kprov.ui.result import Result
 
 if TYPE_CHECKING:
@@ -15,19 +15,6 @@ if TYPE_CHECKING:
     from kprov.engine.certs_renew import Ran
 
 AGAIN = "the same command again goes on from here"
-
-
-def phase_error(ran: Ran, hint: str) -> PhaseError:
-    """The first failure as the block that ends the command."""
-    first = ran.outcome.failures[0]
-    return PhaseError(
-        phase="certs renew",
-        host=first.host or "?",
-        task=first.task or "?",
-        said=first.msg or "(no message; see the log)",
-        log=str(ran.log),
-        hint=hint,
-    )
 
 
 def unproven(items: Sequence[Renewed], ran: Ran) -> list[Problem]:

@@ -9,19 +9,20 @@ from typing import Any
 
 from rich.console import Console
 
+from kprov.commands.carry_out import Work, carry_out
 from kprov.commands.context import Observed, Options, judge, observe
 from kprov.commands.plan import plan_data
 from kprov.commands.verify import verify_spec
-from kprov.engine.converge import Converged, Request, converge
-from kprov.engine.events import Event
-from kprov.errors import ExitCode, Interrupted, PhaseError, Problem
+from kprov.engine.converge import Converged
+from kprov.engine.problems import module_warnings, phase_error
+from kprov.errors import ExitCode, Problem
 from kprov.phases.plan import Plan, build_plan
 from kprov.ui.result import Result
-from kprov.ui.run_display import run_display
 from kprov.words import count
 
 # How long nodes and pods may take to become ready after a change before a check of them is red.
 SETTLE_SECONDS = 120.0
+AGAIN = "mend it, then run `kprov up` again: it goes on with the phase that failed"
 
 
 @dataclass(frozen=True)
@@ -56,44 +57,16 @@ def up(options: Options, how: UpOptions, console: Console) -> Result:
             without=without,
         )
 
-    plan = planned(())
+    work = Work("up", planned, how.confirm, how.check, how.break_lock)
+    plan, done = carry_out(work, observed, options, console)
     if not plan.steps:
-        return _report(observed, plan, Converged(), problems, started)
-    if how.confirm and not how.confirm(plan):
-        raise Interrupted("stopped before any change")
-    with run_display(console, plan) as display:
-        request = Request(
-            operation="up",
-            spec=observed.spec,
-            states=observed.states,
-            replan=planned,
-            on_event=display.event,
-            check=how.check,
-            break_lock=how.break_lock,
-            accept_new_host_keys=options.accept_new_host_keys,
-        )
-        done = converge(request, plan)
-    if done.interrupted:
-        raise Interrupted("interrupted", hint="`kprov up` again goes on from here; `kprov plan` shows what is left")
+        return _report(observed, plan, done, problems, started)
     if done.failures and _nothing_left(observed, done):
-        raise phase_error(done)
+        raise phase_error(done.failures, done.log, AGAIN)
     verified = None
     if how.verify and not how.check and not options.limit and not how.only and not plan.blocked:
         verified = verify_spec(observed.spec, options, settle=SETTLE_SECONDS)
     return _report(observed, plan, done, problems, started, verified, how.check)
-
-
-def phase_error(done: Converged) -> PhaseError:
-    """The first failure as the block that ends the command."""
-    first = done.failures[0]
-    return PhaseError(
-        phase=first.phase or first.role or "the run",
-        host=first.host or "?",
-        task=first.task or "?",
-        said=first.msg or "(no message; see the log)",
-        log=str(done.log),
-        hint="mend it, then run `kprov up` again: it goes on with the phase that failed",
-    )
 
 
 def _nothing_left(observed: Observed, done: Converged) -> bool:
@@ -141,14 +114,6 @@ def _report(
         exit_code = verified.exit_code
     said = [*problems, *module_warnings(done.warnings), *(verified.problems if verified else ())]
     return Result("up", data, render, said, exit_code)
-
-
-def module_warnings(events: Sequence[Event]) -> list[Problem]:
-    """What roles could not do on a node and went on without, once each."""
-    found = [
-        Problem("warning", event.phase or "run", text, host=event.host) for event in events for text in event.warnings
-    ]
-    return list(dict.fromkeys(found))
 
 
 def _render(console: Console, data: dict[str, Any]) -> None:

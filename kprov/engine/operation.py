@@ -12,8 +12,9 @@ from kprov.engine.inventory import extra_vars, generated_inventory
 from kprov.engine.journal import Journal
 from kprov.engine.lock import controller_lock
 from kprov.engine.locked import LOCK_SECONDS, LockedRun, run_locked
+from kprov.engine.problems import phase_error
 from kprov.engine.run import Outcome
-from kprov.errors import Interrupted, PhaseError
+from kprov.errors import Interrupted
 from kprov.phases.cluster_home import find_home
 from kprov.phases.plan import Plan
 from kprov.remote.state import ProbeResult
@@ -53,15 +54,7 @@ def operate(operation: Operation, on_event: Callable[[Event], None]) -> tuple[Ou
     if outcome.interrupted:
         raise Interrupted("interrupted", hint=operation.resume)
     if outcome.failures:
-        first = outcome.failures[0]
-        raise PhaseError(
-            phase=operation.name,
-            host=first.host or "?",
-            task=first.task or "?",
-            said=first.msg or "(no message; see the log)",
-            log=str(journal.ansible_log),
-            hint=operation.resume,
-        )
+        raise phase_error(outcome.failures, journal.ansible_log, operation.resume, operation=operation.name)
     return outcome, journal.ansible_log
 
 

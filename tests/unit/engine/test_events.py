@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kprov.commands.up import module_warnings
 from kprov.engine.converge import Converged
 from kprov.engine.events import parse_event
+from kprov.engine.problems import module_warnings
 from kprov.engine.run import Outcome
 from kprov.errors import Problem
 
