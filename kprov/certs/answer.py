@@ -100,6 +100,8 @@ class _Reader:
         name = self.names.get(path, "")
         certificates = from_pem(file["pem"])
         authority = known.BY_NAME[name].authority if name in known.BY_NAME else _SIGNED_BY.get(name)
+        if path == known.KUBELET_SERVER[0]:
+            authority = "ca"
         answered = tuple(served.get(name, ()))
         for position, certificate in enumerate(certificates):
             chain = position > 0 and not certificate.is_ca
@@ -176,7 +178,7 @@ _SIGNED_BY = {"kubelet-client": "ca"}
 
 
 def _key(key: Mapping[str, Any]) -> Key:
-    return Key(key["path"], int(key["mode"], 8), key.get("problem"))
+    return Key(key["path"], int(key["mode"], 8), key.get("problem"), key.get("changed"))
 
 
 def _where(socket: Mapping[str, Any]) -> str:

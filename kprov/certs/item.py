@@ -27,11 +27,16 @@ Kind = Literal["ca", "certificate", "kubeconfig", "served", "bundle"]
 
 @dataclass(frozen=True)
 class Key:
-    """A private key on a node. problem: why it does not belong to its certificate."""
+    """A private key on a node. problem: why it does not belong to its certificate. changed: seconds since the epoch."""
 
     path: str
     mode: int
     problem: str | None = None
+    changed: float | None = None
+
+    def age(self, now: datetime) -> float | None:
+        """Seconds since its file was written: a key has no time in it."""
+        return None if self.changed is None else now.timestamp() - self.changed
 
 
 @dataclass(frozen=True)
@@ -80,10 +85,20 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Request:
+    """A kubelet's request for a serving certificate that nobody has decided on. age: seconds. spec: as in the API."""
+
+    name: str
+    age: float
+    spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Machine:
     """What a host said that is no item.
 
-    skew: seconds its clock is wrong. service_account: digest of the public key. timer: of kprov.certs.node.timer.
+    skew: seconds its clock is wrong. service_account: digest of the public key. private_keys: those without a
+    certificate, which never end: the one that signs the tokens of service accounts. timer: of kprov.certs.node.timer.
     """
 
     host: str
@@ -105,13 +120,14 @@ class Unread:
 
 @dataclass(frozen=True)
 class Inventory:
-    """Everything that expires, at one time. bundles: CA bundles in the API, by object."""
+    """Everything that expires, at one time. requests: those of kubelets for serving certificates, pending."""
 
     now: datetime
     items: tuple[Item, ...]
     machines: tuple[Machine, ...] = ()
     leases: tuple[Lease, ...] = ()
     unread: tuple[Unread, ...] = ()
+    requests: tuple[Request, ...] = ()
 
     def named(self, host: str, name: str | None) -> Item | None:
         """The item of that name on a host."""

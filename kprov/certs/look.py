@@ -9,7 +9,7 @@ from typing import Any
 
 from kprov.certs.answer import Found, found
 from kprov.certs.certificate import Certificate, from_pem
-from kprov.certs.item import Inventory, Item, Lease, Renewer, Served, Unread
+from kprov.certs.item import Inventory, Item, Lease, Renewer, Request, Served, Unread
 from kprov.phases.inputs import api_endpoint
 from kprov.remote.ask import Answer, ask
 from kprov.remote.shell import Shell
@@ -53,6 +53,7 @@ def inventory(answers: dict[str, Answer | Unread], now: datetime, planes: Iterab
     unread += [problem for one in all_found for problem in one.unread]
     items += _endpoints(all_found, items, complete=read.keys() >= {*planes})
     answered = _api(read.values())
+    requests: tuple[Request, ...] = ()
     if answered is None:
         leases: tuple[Lease, ...] = ()
         unread += _api_errors(read)
@@ -61,7 +62,8 @@ def inventory(answers: dict[str, Answer | Unread], now: datetime, planes: Iterab
         there = now + timedelta(seconds=answered.skew)
         leases = tuple(_lease(name, lease, there) for name, lease in api["leases"].items())
         items += _bundles(api["bundles"], unread)
-    return Inventory(now, tuple(items), tuple(one.machine for one in all_found), leases, tuple(unread))
+        requests = tuple(_request(one, there) for one in api["requests"])
+    return Inventory(now, tuple(items), tuple(one.machine for one in all_found), leases, tuple(unread), requests)
 
 
 def _ask(host: Host, shell: Shell, question: dict[str, Any]) -> Answer | Unread:
@@ -107,6 +109,12 @@ def _lease(component: str, lease: dict[str, str], now: datetime) -> Lease:
     """now: by the control planes' clocks."""
     renewed = datetime.fromisoformat(lease["renewed"])
     return Lease(component, lease["holder"], (now - renewed).total_seconds())
+
+
+def _request(request: dict[str, Any], now: datetime) -> Request:
+    """now: by the control planes' clocks."""
+    created = datetime.fromisoformat(request["created"])
+    return Request(request["name"], (now - created).total_seconds(), request["spec"])
 
 
 def _bundles(bundles: Iterable[dict[str, str]], unread: list[Unread]) -> list[Item]:

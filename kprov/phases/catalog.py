@@ -31,7 +31,7 @@ PHASES: tuple[Phase, ...] = (
         name="kubelet",
         title="Configure the kubelet",
         hosts="k8s_cluster",
-        reads=("bin_dir", "container_runtime", "kubernetes_version"),
+        reads=("api_server_port", "bin_dir", "container_runtime", "kubernetes_version"),
         restarts=("kubelet.service",),
         sized=True,
         rolling=True,
@@ -76,7 +76,7 @@ PHASES: tuple[Phase, ...] = (
         name="certificates",
         title="Check the certificates every day",
         hosts="k8s_cluster",
-        reads=("cluster_name", "ip"),
+        reads=("api_server_port", "cluster_name", "ip"),
         copies=("certs/node", "remote/node"),
     ),
     Phase(

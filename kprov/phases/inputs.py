@@ -15,6 +15,8 @@ from kprov.artifacts.manifest import KUBERNETES_FILES, load, project_manifest
 from kprov.content import content_root
 from kprov.phases.node_settings import settings
 from kprov.phases.phase import Phase
+from kprov.phases.serving import PHASE as SERVING
+from kprov.phases.serving import kubelets
 from kprov.reserve.capacity import Capacity
 from kprov.reserve.reservation import Settings, reserve
 from kprov.spec.cluster import ClusterSpec, Host
@@ -39,6 +41,8 @@ def inputs(phase: Phase, spec: ClusterSpec, host: Host, capacity: Capacity | Non
     values = {name: host.variables[name] for name in sorted(names - SOURCES)}
     values["content"] = content_digest(phase)
     values["control_plane"] = "kube_control_plane" in host.groups
+    if phase.name == SERVING and values["control_plane"] and kubelets(spec):
+        values["kubelets"] = kubelets(spec)
     if "control_plane_endpoint" in phase.reads:
         values["api_endpoint"] = api_endpoint(spec)
     if SOURCES & set(phase.reads):

@@ -13,6 +13,8 @@ from kprov.phases.inputs import inputs
 from kprov.phases.node_settings import nothing_to_do, undone
 from kprov.phases.phase import Phase, Scope
 from kprov.phases.reasons import cluster_reasons, node_reasons
+from kprov.phases.serving import PHASE as SERVING
+from kprov.phases.serving import without_certificate
 from kprov.remote.state import HostState, PhaseState, ProbeResult, Unreachable
 from kprov.spec.cluster import ClusterSpec, Host
 
@@ -92,6 +94,8 @@ def build_plan(
             reasons = _reasons(phase, host, reachable, home, wanted)
             if phase.every_node and not reasons:
                 reasons = undone(spec, reachable[host.name].api, _phases_by_host(steps))
+            if phase.name == SERVING and not reasons and host.name == home.host:
+                reasons = without_certificate(spec, states)
             if verify_all and not reasons:
                 reasons = ("--verify-all",)
             if not reasons:

@@ -84,6 +84,7 @@ class ClusterState:
     static_pods: tuple[str, ...] = ()
     kubelet_version: str | None = None
     kubelet_unit: bool = False
+    serving_certificate: bool = False  # the kubelet has one that the cluster's CA has signed for it
 
 
 @dataclass(frozen=True)

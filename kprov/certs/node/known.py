@@ -78,6 +78,7 @@ METRIC_UNREAD = "kprov_certs_unread"
 METRIC_CHECKED = "kprov_certs_check_timestamp_seconds"
 
 
+BOOTSTRAP = re.compile(r"^[ \t]*[\"']?serverTLSBootstrap[\"']?:[ \t]*(\w+)", re.MULTILINE)
 TLS_CERT_FILE = re.compile(r"^[ \t]*[\"']?tlsCertFile[\"']?:[ \t]*[\"']?([^\s\"',]*)", re.MULTILINE)
 
 
@@ -96,7 +97,8 @@ def name_files(answer: Mapping[str, Any]) -> dict[str, str]:
             found.setdefault(f"{DIRECTORY}/{known.path}", known.name)
     found[KUBELET_CLIENT] = "kubelet-client"
     configured = given_to_kubelet(components)
-    served = [configured] if configured else [path for path in KUBELET_SERVER if path in there]
+    ordered = KUBELET_SERVER if asks_the_cluster(components) else KUBELET_SERVER[::-1]
+    served = [configured] if configured else [path for path in ordered if path in there]
     found.update((path, "kubelet-server") for path in served[:1])
     return found
 
@@ -108,6 +110,16 @@ def given_to_kubelet(components: Mapping[str, Any]) -> str | None:
         return None
     written = TLS_CERT_FILE.findall("\n".join(text for _, text in kubelet["files"]))
     return flag(kubelet["args"], "tls-cert-file") or (written[-1] if written else "") or None
+
+
+def asks_the_cluster(components: Mapping[str, Any]) -> bool:
+    """Whether the kubelet was told to have its serving certificate signed by the cluster; if not, one is a leftover."""
+    kubelet = components.get("kubelet")
+    if not kubelet:
+        return True  # nothing is known of it
+    written = BOOTSTRAP.findall("\n".join(text for _, text in kubelet["files"]))
+    flags = {"--rotate-server-certificates", "--rotate-server-certificates=true"}
+    return written[-1:] == ["true"] or bool(flags & {*kubelet["args"]})
 
 
 def nobody_reads(path: str, names: Mapping[str, str]) -> bool:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from kprov.certs.node.kubelet_approver import pending
 from kprov.remote.node.api import DEADLINE, ApiError, Client
 
 ERRORS = (OSError, ValueError, http.client.HTTPException, ApiError, KeyError, TypeError)
@@ -20,15 +21,31 @@ ROOT_CA = "/api/v1/namespaces/kube-system/configmaps/kube-root-ca.crt"
 
 
 def look(port: int) -> dict[str, Any]:
-    """error; or leases: component to holder and renewed (RFC 3339), and bundles: kind, name, pem of each."""
+    """error; or leases: component to holder and renewed (RFC 3339), bundles: kind, name, pem of each, and requests.
+
+    requests: of kubelets for serving certificates, that nobody has decided on: name, created, spec.
+    """
     try:
         client = Client(port, DEADLINE)
         try:
-            return {"error": None, "leases": _leases(client), "bundles": list(_bundles(client))}
+            found = {"leases": _leases(client), "bundles": list(_bundles(client)), "requests": _requests(client)}
+            return {"error": None, **found}
         finally:
             client.close()
     except ERRORS as error:
         return {"error": f"https://127.0.0.1:{port}: {error}"}
+
+
+def _requests(client: Client) -> list[dict[str, Any]]:
+    wanted = ("username", "groups", "usages", "request")
+    return [
+        {
+            "name": one["metadata"]["name"],
+            "created": one["metadata"]["creationTimestamp"],
+            "spec": {key: one["spec"].get(key) for key in wanted},
+        }
+        for one in pending(client)
+    ]
 
 
 def _leases(client: Client) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the timer runs on a node: look, judge, leave a report and metrics, tell the hook.
+"""What the timer runs on a node: approve, look, judge, leave a report and metrics, tell the hook.
 
 certs-check               exit code 0: all is well or warnings, 3: something critical, 4: something could not be read
 certs-check --self-test   start the unit through systemd, wait for it, see that it left a report
@@ -18,6 +18,7 @@ from typing import Any
 
 from kprov.certs.node import known, verdict
 from kprov.certs.node.exposition import gauge
+from kprov.certs.node.kubelet_approver import approve_until
 from kprov.certs.node.main import collect
 from kprov.certs.node.timer import CONFIG, REPORT, SERVICE
 from kprov.certs.node.verdict import DAY
@@ -40,6 +41,7 @@ def check() -> int:
     if config is None:
         sys.stderr.write(f"<3>{CONFIG} is missing or damaged; `kprov certs schedule` writes it\n")
         return UNREAD
+    left = _approve(config)
     answer = collect({"address": config["address"], "endpoints": [], "tries": 0})
     try:
         certificates = verdict.seen(answer)
@@ -49,6 +51,7 @@ def check() -> int:
     findings = verdict.verdict(
         answer, certificates, time.time(), config["warn_days"] * DAY, config["critical_days"] * DAY
     )
+    findings += left
     not_read = verdict.unread(answer)
     report = {
         "schema": 1,
@@ -69,6 +72,24 @@ def check() -> int:
         _tell(config["hook"], report)
     sys.stdout.write(f"{len(certificates)} certificates, {report['worst']}\n")
     return CRITICAL if report["worst"] == "critical" else UNREAD if not_read else 0
+
+
+def _approve(config: dict[str, Any]) -> list[list[str]]:
+    """On a control plane: kubelets ask for their next serving certificate weeks before the old one ends.
+
+    [severity, message] for each request that stays pending. An API server that is away is asked again tomorrow.
+    """
+    if not config.get("kubelets"):
+        return []
+    answer = approve_until(config["api_port"], config["kubelets"], [], 0)
+    for one in answer["approved"]:
+        sys.stdout.write(f"approved {one['request']}, the serving certificate of {one['node']}'s kubelet\n")
+    if answer["error"]:
+        sys.stdout.write(f"<4>kubelets' requests were not looked at: {answer['error']}\n")
+    return [
+        ["warning", f"request {one['request']} for a kubelet's serving certificate stays pending: {one['why']}"]
+        for one in answer["left"]
+    ]
 
 
 def self_test() -> int:

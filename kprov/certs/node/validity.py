@@ -21,19 +21,19 @@ def validity(der: bytes) -> tuple[float, float]:
     Certificate and TBSCertificate are SEQUENCEs; in the latter come the version, if it is said, the serial number, the
     signature's algorithm, the issuer, and then the validity: a SEQUENCE of two times.
     """
-    fields = _fields(_fields(_fields(der)[0][1])[0][1])
-    if fields and fields[0][0] == VERSION:
-        fields = fields[1:]
-    if len(fields) < 4 or fields[0][0] != INTEGER or fields[3][0] != SEQUENCE:
+    parts = fields(fields(fields(der)[0][1])[0][1])
+    if parts and parts[0][0] == VERSION:
+        parts = parts[1:]
+    if len(parts) < 4 or parts[0][0] != INTEGER or parts[3][0] != SEQUENCE:
         raise ValueError("this is no certificate")
-    times = [_time(*field) for field in _fields(fields[3][1])]
+    times = [_time(*field) for field in fields(parts[3][1])]
     if len(times) != 2:
         raise ValueError("this is no certificate")
     return times[0], times[1]
 
 
-def _fields(data: bytes) -> list[tuple[int, bytes]]:
-    """Tag and content of each element (X.690, DER: definite lengths, tags of one byte)."""
+def fields(data: bytes) -> list[tuple[int, bytes]]:
+    """Tag and content of each element (X.690, DER: definite lengths, tags of one byte). Raises ValueError."""
     found, at = [], 0
     while at < len(data):
         tag, length, at = data[at], _byte(data, at + 1), at + 2

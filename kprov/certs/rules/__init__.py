@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from kprov.certs.finding import Finding, Limits
 from kprov.certs.item import Inventory
-from kprov.certs.rules import authority, expiry, identity, keys, machines, served, timer
+from kprov.certs.rules import authority, expiry, identity, keys, kubelets, machines, served, timer
 from kprov.spec.cluster import ClusterSpec
 
 Rule = Callable[[Inventory, Limits], Iterable[Finding]]
@@ -37,4 +37,6 @@ def judge(inventory: Inventory, limits: Limits, spec: ClusterSpec | None = None)
     found = [finding for rule in RULES for finding in rule(inventory, limits)]
     if spec is not None:
         found += identity.names(inventory, spec)
+        found += kubelets.names(inventory, spec)
+    found += kubelets.requests(inventory, spec)
     return tuple(sorted(found, key=lambda finding: finding.severity != "critical"))

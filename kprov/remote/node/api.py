@@ -62,17 +62,25 @@ class Client:
 
     def get(self, path: str, accept: str = PLAIN) -> dict[str, Any] | None:
         """The object at a path; None if there is none (404). Raises ApiError for any other status, OSError."""
+        return self._ask("GET", path, {"Accept": accept})
+
+    def put(self, path: str, value: dict[str, Any]) -> None:
+        """Replace the object at a path. Raises ApiError, also when it has changed since it was read, and OSError."""
+        if self._ask("PUT", path, {"Content-Type": PLAIN}, json.dumps(value)) is None:
+            raise ApiError(f"PUT {path}: there is no such object")
+
+    def _ask(self, verb: str, path: str, headers: dict[str, str], body: str | None = None) -> dict[str, Any] | None:
         self._http.sock.settimeout(self._left())
-        self._http.request("GET", path, headers={"Accept": accept})
+        self._http.request(verb, path, body, headers)
         response = self._http.getresponse()
-        body = response.read()
+        said = response.read()
         if response.status == 404:
             return None
         if response.status != 200:
-            raise ApiError(f"GET {path}: {response.status} {body[:200].decode(errors='replace')}")
-        value = json.loads(body)
+            raise ApiError(f"{verb} {path}: {response.status} {said[:200].decode(errors='replace')}")
+        value = json.loads(said)
         if not isinstance(value, dict):
-            raise ApiError(f"GET {path}: not an object")
+            raise ApiError(f"{verb} {path}: not an object")
         return value
 
     def close(self) -> None:

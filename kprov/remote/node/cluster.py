@@ -10,6 +10,7 @@ from typing import Any
 from kprov.remote.node import commands, read, records
 
 KUBERNETES = "/etc/kubernetes"
+SERVING = "/var/lib/kubelet/pki/kubelet-server-current.pem"
 UNIT_DIRECTORIES = (
     "/etc/systemd/system",
     "/usr/local/lib/systemd/system",
@@ -28,6 +29,7 @@ def traces(bin_dir: str) -> dict[str, Any]:
         "admin_conf": read.exists(KUBERNETES + "/admin.conf"),
         "static_pods": [name.rpartition(".")[0] for name in manifests if name.endswith((".yaml", ".yml", ".json"))],
         "kubelet_version": kubelet_version(bin_dir),
+        "serving_certificate": read.exists(SERVING),
         "kubelet_unit": any(read.exists(f"{directory}/kubelet.service") for directory in UNIT_DIRECTORIES),
     }
 

@@ -60,6 +60,7 @@ CHECKS: tuple[Check, ...] = (
     kubernetes.ignored_preflight_errors,
     kubernetes.paths,
     certificates.limits,
+    certificates.approver,
     certificates.hook,
     certs_renew.within,
     certs_renew.backups,

@@ -19,6 +19,21 @@ def limits(draft: Draft, report: Report) -> None:
             )
 
 
+def approver(draft: Draft, report: Report) -> None:
+    """A kubelet's next serving certificate is approved by the daily check: without it the kubelet has none some day."""
+    off = next((host for host in draft.hosts if host.values.get("certificates_check") == "never"), None)
+    asking = next((host for host in draft.hosts if host.values.get("kubelet_server_tls_bootstrap") is True), None)
+    if off and asking:
+        report.error(
+            "certificates",
+            f"kubelet_server_tls_bootstrap of {asking.name}: with certificates_check never nobody approves the next "
+            "certificate of its kubelet, and a kubelet without one serves neither logs nor exec",
+            host=off.name,
+            variable="certificates_check",
+            hint="certificates_check: daily, or kubelet_server_tls_bootstrap: false",
+        )
+
+
 def hook(draft: Draft, report: Report) -> None:
     """A timer has no PATH that anybody relies on, and no shell."""
     for command, host in draft.distinct("certificates_hook"):

@@ -212,18 +212,24 @@ class TlsServer:
 
 
 class ApiServer(TlsServer):
-    """objects: path to object, the others are not found."""
+    """objects: path to object, the others are not found. put: path to what was put there, answered with itself."""
 
     def __init__(self, shows: Pair, taken: socket.socket, objects: dict[str, Any]) -> None:
         self.objects = objects
+        self.put: dict[str, Any] = {}
         super().__init__(shows, taken)
 
     def handle(self, connection: ssl.SSLSocket) -> None:
         stream = connection.makefile("rb")
         while line := stream.readline():
-            while stream.readline().strip():
-                pass  # headers
-            found = self.objects.get(line.split()[1].decode())
+            verb, path = line.decode().split()[:2]
+            length = 0
+            while header := stream.readline().strip():
+                name, _, value = header.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+            found = self.objects.get(path)
+            if verb == "PUT":
+                found = self.put[path] = json.loads(stream.read(length))
             body = json.dumps(found or {}).encode()
             status = b"200 OK" if found else b"404 Not Found"
             connection.sendall(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))

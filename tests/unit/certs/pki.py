@@ -78,7 +78,9 @@ def issue(
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
     )
     if sans:
-        builder = builder.add_extension(x509.SubjectAlternativeName([_name(san) for san in sans]), critical=False)
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([general_name(san) for san in sans]), critical=False
+        )
     if issuer:
         both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = builder.add_extension(x509.ExtendedKeyUsage(both), critical=False)
@@ -189,7 +191,8 @@ def kubeadm(algorithm: Algorithm = "ecdsa") -> Kubeadm:
     )
 
 
-def _name(san: str) -> x509.GeneralName:
+def general_name(san: str) -> x509.GeneralName:
+    """An address, or else a DNS name."""
     try:
         return x509.IPAddress(ip_address(san))
     except ValueError:

@@ -94,8 +94,12 @@ def test_worker_has_two_certificates_and_a_ca(node: Node) -> None:
 def test_kubelet_s_serving_certificate_of_the_cluster_wins(plane: Node) -> None:
     served = pki.issue(pki.kubeadm().ca, "system:node:cp1", sans=("cp1",))
     plane.put("/var/lib/kubelet/pki/kubelet-server-current.pem", served.pem + served.key_pem, 0o600)
+    plane.put("/etc/kubernetes/kubelet.conf.d/50-kprov.conf", "serverTLSBootstrap: true\n")
     (item,) = plane.inventory().all_named("kubelet-server")
     assert (item.certificate.serial, item.renewer) == (f"{served.x509.serial_number:x}", Renewer.KUBELET)
+    plane.put("/etc/kubernetes/kubelet.conf.d/50-kprov.conf", "serverTLSBootstrap: false\n")
+    (item,) = plane.inventory().all_named("kubelet-server")
+    assert (item.place, item.renewer) == ("/var/lib/kubelet/pki/kubelet.crt", Renewer.NOBODY)  # what was is a leftover
 
 
 def test_a_configured_serving_certificate_wins_over_both(plane: Node) -> None:

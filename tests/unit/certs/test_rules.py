@@ -16,9 +16,11 @@ import pytest
 from kprov.certs import rules
 from kprov.certs.finding import Finding, Limits
 from kprov.certs.item import Inventory
+from kprov.certs.node.kubelet_approver import PENDING
 from kprov.certs.rules import judge
 from tests.unit.certs import pki
 from tests.unit.certs.nodes import BOOTED, KUBELET, LEASES, NOW, PKI, Node, TlsServer, lease, manifests, of
+from tests.unit.certs.requests import pkcs10, request
 from tests.unit.certs.test_layouts import LIMITS
 from tests.unit.factories import make_spec
 
@@ -286,6 +288,50 @@ def test_names_that_the_inventory_wants(plane: Node) -> None:
     assert finding.message == "it is not valid for api.example.org, fd00::9"
     spec = make_spec(1, 1, ip="10.1.0.7")
     assert {one.name for one in judge(inventory, LIMITS, spec)} == {"apiserver", "etcd-server", "etcd-peer"}
+
+
+def rotated_server(node: Node, issuer: pki.Pair, *sans: str) -> None:
+    """A serving certificate of the kubelet that the cluster's CA, or somebody else, has signed."""
+    served = pki.issue(issuer, "system:node:cp1", org="system:nodes", sans=sans)
+    node.put(f"{KUBELET}/pki/kubelet-server-current.pem", served.pem + served.key_pem, 0o600)
+    node.put("/etc/kubernetes/kubelet.conf.d/50-kprov.conf", "serverTLSBootstrap: true\n")
+
+
+def test_a_kubelet_s_serving_certificate_of_the_cluster_has_its_address(plane: Node) -> None:
+    spec = make_spec(1, 0, ip="10.1.0.1")
+    rotated_server(plane, pki.kubeadm().ca, "cp1", "10.1.0.1")
+    assert judge(plane.inventory(), LIMITS, spec) == ()
+    rotated_server(plane, pki.kubeadm().ca, "cp1", "10.1.0.2")
+    (finding,) = judge(plane.inventory(), LIMITS, spec)
+    assert (finding.code, finding.name, finding.message) == (
+        *("san-missing", "kubelet-server", "it is not valid for 10.1.0.1"),
+    )
+    rotated_server(plane, pki.authority("another"), "cp1", "10.1.0.1")
+    assert [one.code for one in judge(plane.inventory(), LIMITS, spec)] == ["not-signed-by-ca"]
+
+
+def test_requests_that_wait(plane: Node, servers: dict[str, Any]) -> None:
+    sans = ("w1", "10.1.0.1")
+    servers["api"].objects[PENDING] = {
+        "items": [
+            request(pkcs10(sans=sans), name="new", age=30),
+            request(pkcs10(sans=sans), name="old", age=300),
+            request(pkcs10(sans=("cp1", "10.1.0.1")), name="forged", age=1),
+        ]
+    }
+    inventory = plane.inventory()
+    approves = judge(inventory, LIMITS, make_spec(1, 1, ip="10.1.0.1", kubelet_server_tls_bootstrap=True))
+    by_name = {one.name: one for one in approves if one.code == "kubelet-request-pending"}
+    assert {*by_name} == {"old", "forged"}
+    assert by_name["old"].hint == "a control plane's daily check approves it; at once: " + (
+        "`systemctl start kprov-certs-check` there"
+    )
+    assert "it asks for cp1" in by_name["forged"].message
+    assert (by_name["forged"].host, by_name["forged"].severity) == ("w1", "warning")
+    for spec in (None, make_spec(1, 1, ip="10.1.0.1")):  # somebody else approves: it may take its time
+        waiting = {one.name: one for one in judge(inventory, LIMITS, spec)}
+        assert {*waiting} == {"old"}
+        assert "kubectl certificate approve old" in str(waiting["old"].hint)
 
 
 def test_what_is_critical_comes_first(plane: Node) -> None:

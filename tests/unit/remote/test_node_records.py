@@ -273,5 +273,6 @@ def test_traces_of_a_cluster(node: Path) -> None:
         "admin_conf": False,
         "static_pods": ["etcd"],
         "kubelet_version": None,
+        "serving_certificate": False,
         "kubelet_unit": True,
     }
