@@ -104,6 +104,11 @@ def _data(cluster: str, inventory: Inventory, findings: Sequence[Finding]) -> di
         "cluster": cluster,
         "checked": inventory.now.isoformat(timespec="seconds"),
         "items": [_item(item, inventory) for item in inventory.items],
+        "keys": [
+            {"host": machine.host, "path": key.path, "age_seconds": int(key.age(inventory.now) or 0)}
+            for machine in inventory.machines
+            for key in machine.private_keys
+        ],
         "leases": [vars(lease) for lease in inventory.leases],
         "findings": [vars(finding) for finding in findings],
         "unread": [vars(one) for one in inventory.unread],

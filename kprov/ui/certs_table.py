@@ -27,6 +27,11 @@ def certs_table(
         table.add_column(column, overflow="fold", no_wrap=not wide and column != "ITEM")
     for item in inventory.items:
         table.add_row(*_row(item, inventory, findings, limits), *(_more(item) if wide else ()))
+    for machine in inventory.machines:
+        for key in machine.private_keys:
+            age = f"no end, {words(key.age(inventory.now) or 0)} old"
+            more = (key.path, *[""] * (len(WIDE) - 1)) if wide else ()
+            table.add_row(machine.host or "-", key.path.rpartition("/")[2], age, "-", "-", "nobody", *more)
     console.print(table)
     console.print(_summary(cluster, inventory, findings), soft_wrap=True)
 

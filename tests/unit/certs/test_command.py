@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,16 @@ def test_10_not_as_root(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     result = local()
     assert result.exit_code == 10
     assert "run it as root" in result.stderr
+
+
+def test_the_key_of_tokens_never_ends_and_says_how_old_it_is(plane: Node, servers: dict[str, TlsServer]) -> None:
+    written = time.time() - 400 * 86_400
+    os.utime(plane.path(f"{PKI}/sa.key"), (written, written))
+    (row,) = [line for line in local().stdout.splitlines() if " sa.key " in line]
+    assert "no end, 400d old" in row
+    assert row.split()[-1] == "nobody"
+    (key,) = data(local("-o", "json"))["data"]["keys"]
+    assert (key["path"], key["age_seconds"] // 86_400) == (f"{PKI}/sa.key", 400)
 
 
 def test_wide_has_every_column(servers: dict[str, TlsServer]) -> None:
