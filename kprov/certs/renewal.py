@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from kprov.certs.item import Inventory, Item, Renewer
 from kprov.certs.node.known import KUBEADM, READ_AT_START
+from kprov.certs.node.verdict import OVERDUE
 
 KUBELET_CLIENT, KUBELET_SERVER = "kubelet-client", "kubelet-server"
 # Without one of these nobody gets through to the API server, or it not to etcd.
@@ -35,13 +36,15 @@ class Renewal:
     """work: control planes with something to do. external: what only the owner of another CA can renew.
 
     kubelets: nodes whose kubelet needs new certificates. recover: something that the API server or etcd cannot live
-    without has ended, so that neither can be asked.
+    without has ended, so that neither can be asked. names: control plane to certificate to what it is to be valid for,
+    when this is not about time but about names.
     """
 
     work: tuple[Work, ...]
     external: tuple[Item, ...] = ()
     kubelets: tuple[Work, ...] = ()
     recover: bool = False
+    names: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether there is anything to do."""
@@ -71,17 +74,45 @@ def plan(inventory: Inventory, hosts: Collection[str], only: Collection[str], wi
     )
 
 
+def plan_names(lacking: Iterable[tuple[Item, list[str]]], hosts: Collection[str]) -> Renewal:
+    """Certificates that are issued again because they are not valid for all their names, whatever time they have left.
+
+    lacking: see kprov.certs.rules.identity. hosts: control planes, in their order.
+    """
+    found = [(item, names) for item, names in lacking if item.host in hosts]
+    ours = [(item, names) for item, names in found if item.renewer is Renewer.KUBEADM]
+    names: dict[str, dict[str, Sequence[str]]] = {}
+    for item, missing in ours:
+        names.setdefault(item.host, {})[item.name] = missing
+    return Renewal(
+        tuple(Work(host, tuple(item for item, _ in ours if item.host == host)) for host in hosts if host in names),
+        tuple(item for item, _ in found if item.renewer is Renewer.EXTERNAL),
+        names=names,
+    )
+
+
 def kubelets(inventory: Inventory, only: Collection[str], within: float | None) -> tuple[Work, ...]:
-    """Nodes whose kubelet cannot renew its own certificate any more, or never does: one that it signed itself."""
+    """Nodes whose kubelet cannot renew its own certificate any more, or never does: one that it signed itself.
+
+    One that it has asked for and should have got by now needs somebody who approves it.
+    """
     found: dict[str, list[Item]] = {}
     for item in inventory.items:
         ended = item.name == KUBELET_CLIENT and item.left(inventory.now) <= 0
         # A restart of every kubelet is not what "all" asks for; by name it is.
         span = None if KUBELET_SERVER in only else within or DEFAULT_WITHIN
-        own = item.name == KUBELET_SERVER and item.renewer is Renewer.NOBODY and _due(item, inventory, span)
-        if (ended or own) and (not only or item.name in only):
+        server = item.name == KUBELET_SERVER
+        own = server and item.renewer is Renewer.NOBODY and _due(item, inventory, span)
+        unanswered = server and item.renewer is Renewer.KUBELET and overdue(item, inventory)
+        if (ended or own or unanswered) and (not only or item.name in only):
             found.setdefault(item.host, []).append(item)
     return tuple(Work(host, tuple(items)) for host, items in found.items())
+
+
+def overdue(item: Item, inventory: Inventory) -> bool:
+    """Whether a kubelet should have replaced a certificate by now."""
+    life = item.certificate.not_after - item.certificate.not_before
+    return item.left(inventory.now) < OVERDUE * life.total_seconds()
 
 
 def _due(item: Item, inventory: Inventory, within: float | None) -> bool:

@@ -113,6 +113,13 @@ def renew(
         str | None, typer.Option("--within", metavar="SPAN", help="Renew what has less than this left. Default: 30d.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Renew however much is left.")] = False,
+    apply_sans: Annotated[
+        bool,
+        typer.Option(
+            "--apply-sans",
+            help="Issue again, with them, what lacks names or addresses of the inventory; renew nothing else.",
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done. Exit code 2: something.")] = False,
     accept_outage: Annotated[
         bool,
@@ -140,6 +147,7 @@ def renew(
         only=_names(only),
         within=within,
         everything=everything,
+        apply_sans=apply_sans,
         dry_run=dry_run,
         accept_outage=accept_outage,
         break_lock=break_lock,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class RenewOptions:
     """only: kubeadm's names, all if empty. within: as typed, 30d; None: the inventory's. everything: however long left.
+    apply_sans: not by time, but what lacks names of the inventory.
 
     confirm: asked before anything changes, with what is planned, what was found and the number of control planes;
     returns False to stop.
@@ -35,6 +36,7 @@ class RenewOptions:
     only: tuple[str, ...] = ()
     within: str | None = None
     everything: bool = False
+    apply_sans: bool = False
     dry_run: bool = False
     accept_outage: bool = False
     break_lock: bool = False
@@ -47,7 +49,8 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
     Raises InputError, ConnectError when a control plane cannot be looked at, PhaseError when the run failed before it
     changed a certificate.
     """
-    from kprov.certs.renewal import compare, plan
+    from kprov.certs.renewal import compare, plan, plan_names
+    from kprov.certs.rules.identity import lacking
     from kprov.engine.certs_renew import Request, run_renewal
     from kprov.engine.problems import module_warnings
     from kprov.remote.ssh import Connections
@@ -59,12 +62,20 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
     spec = loaded.spec
     hosts = _hosts(spec, options.limit)
     only, within = _wanted(spec, how)
+    if how.apply_sans and (how.only or how.within or how.everything):
+        raise InputError("--apply-sans goes by names, not by time", hint="leave --only, --within and --all out")
     with Connections(accept_new_host_keys=options.accept_new_host_keys) as connections:
         before = _look(spec, connections)
-        renewal = plan(before, hosts, only, _seconds(within))
+        if how.apply_sans:
+            renewal = plan_names(lacking(before, spec), hosts)
+            only, within = tuple(sorted({item for names in renewal.names.values() for item in names})), ""
+        else:
+            renewal = plan(before, hosts, only, _seconds(within))
         problems = [*loaded.warnings, *_external(renewal), *_away(before)]
         if not renewal:
             done = f"nothing to renew: everything has more than {within} left and is in use"
+            if how.apply_sans:
+                done = "nothing to renew: the API server's and etcd's certificates have all names of the inventory"
             return report(spec.name, done, problems, ExitCode.OK, started)
         if how.confirm and not how.confirm(renewal, before, len(spec.group("kube_control_plane"))):
             raise Interrupted("stopped before any change")
@@ -78,6 +89,7 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
                 within=within,
                 kubelets=[work.host for work in renewal.kubelets],
                 recover=renewal.recover,
+                names=renewal.names,
                 on_event=display.event,
                 accept_outage=how.accept_outage,
                 break_lock=how.break_lock,

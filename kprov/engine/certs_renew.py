@@ -25,7 +25,7 @@ KUBELETS = "todo_certs_renew_kubelets"
 class Request:
     """hosts: control planes with something to do; kubelets: nodes whose kubelet has.
 
-    only, within, recover: as the role's variables.
+    only, within, recover, names: as the role's variables.
     """
 
     spec: ClusterSpec
@@ -35,6 +35,7 @@ class Request:
     kubelets: Sequence[str]
     recover: bool
     on_event: Callable[[Event], None]
+    names: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     accept_outage: bool = False
     break_lock: bool = False
     accept_new_host_keys: bool = False
@@ -62,6 +63,7 @@ def run_renewal(request: Request) -> Ran:
         "certs_renew_accept_outage": request.accept_outage or own["certs_renew_accept_outage"],
         "certs_renew_backup_directory": str(elsewhere or home),
         "certs_renew_recover": request.recover,
+        "certs_renew_names": {host: dict(names) for host, names in request.names.items()},
         GROUP: GROUP,
         KUBELETS: KUBELETS,
     }

@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from kprov.certs.duration import words
-from kprov.certs.item import Inventory, Item
-from kprov.certs.renewal import Renewal, Renewed
+from kprov.certs.item import Inventory, Item, Renewer
+from kprov.certs.renewal import KUBELET_SERVER, Renewal, Renewed
 
 # Measured: the API server and etcd read renewed files again by themselves; a leader that is stopped leaves its lease
 # for 15 s to others.
@@ -27,14 +27,16 @@ def print_renewal(console: Console, renewal: Renewal, before: Inventory, control
     table = _table("HOST", "ITEM", "LEFT NOW", "WHAT HAPPENS")
     for work in renewal.work:
         for item in work.due:
-            table.add_row(work.host, item.name, words(item.left(before.now)), "renewed")
+            names = renewal.names.get(work.host, {}).get(item.name)
+            happens = f"issued again, also for {', '.join(names)}" if names else "renewed"
+            table.add_row(work.host, item.name, words(item.left(before.now)), escape(happens))
         for item in work.unused:
             table.add_row(work.host, item.name, words(item.left(before.now)), "in order on disk, brought into use")
     for work in renewal.kubelets:
         for item in work.due:
-            table.add_row(
-                work.host, item.name, words(item.left(before.now)), "new from a restarted kubelet; pods go on"
-            )
+            asked = item.name == KUBELET_SERVER and item.renewer is Renewer.KUBELET
+            happens = "approved, if it asks for its own names" if asked else "new from a restarted kubelet; pods go on"
+            table.add_row(work.host, item.name, words(item.left(before.now)), happens)
     console.print(table)
     if renewal.recover:
         console.print(RECOVERY, soft_wrap=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import calendar
 import datetime
 import hashlib
+import ipaddress
 import re
 import ssl
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 VERSION, EXTENSIONS = 0xA0, 0xA3  # context-specific tags [0] and [3]
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
+DNS, ADDRESS = 0x82, 0x87  # dNSName and iPAddress of GeneralName
+
 # What a renewal must keep: whom the certificate names and what it may be used for.
-IDENTITY = {"2.5.29.17": "names", "2.5.29.15": "key usage", "2.5.29.37": "extended key usage"}
+NAMES = "2.5.29.17"
+IDENTITY = {NAMES: "names", "2.5.29.15": "key usage", "2.5.29.37": "extended key usage"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,18 @@ def from_der(data: bytes) -> Certificate:
         return _certificate(data)
     except (IndexError, StopIteration, UnicodeDecodeError) as error:
         raise ValueError(f"not a certificate ({type(error).__name__})") from error
+
+
+def names(certificate: Certificate) -> list[str]:
+    """DNS names and addresses that it is valid for (RFC 5280, section 4.2.1.6). Raises ValueError."""
+    value = certificate.extensions.get(NAMES)
+    if value is None:
+        return []
+    _, _, content = next(_elements(value))
+    found = [(tag, name) for tag, _, name in _elements(content)]
+    return [name.decode("ascii") for tag, name in found if tag == DNS] + [
+        str(ipaddress.ip_address(name)) for tag, name in found if tag == ADDRESS
+    ]
 
 
 def lost(old: Certificate, new: Certificate) -> list[str]:

@@ -87,7 +87,7 @@ class Renewal:
                 yield path
 
     def _renew(self, item: Item, old: Certificate, config: str) -> Certificate:
-        before = {path: _content(path) for path in item.files}
+        before = {path: file_content(path) for path in item.files}
         kubeadm = find_program("kubeadm", self._parameters["bin_dir"])
         runner = Runner("certs_renew", os.path.dirname(kubeadm), [], self._lock)
         try:
@@ -123,6 +123,7 @@ def _judge(item: Item, old: Certificate, new: Certificate, output: str) -> str |
     return None
 
 
-def _content(path: str) -> tuple[bytes, int]:
+def file_content(path: str) -> tuple[bytes, int]:
+    """What is in a file, and its mode."""
     with open(real(path), "rb") as file:
         return file.read(), stat.S_IMODE(os.fstat(file.fileno()).st_mode)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kprov.certs.finding import Finding, Limits, about
-from kprov.certs.item import Inventory
+from kprov.certs.item import Inventory, Item
 from kprov.phases.inputs import api_endpoint
 from kprov.spec.cluster import ClusterSpec
 
@@ -23,6 +23,13 @@ def kubelet_client(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
 
 def names(inventory: Inventory, spec: ClusterSpec) -> Iterator[Finding]:
     """Names and addresses that clients use, by the inventory of hosts, and that servers' certificates do not hold."""
+    for item, missing in lacking(inventory, spec):
+        hint = "`kprov certs renew --apply-sans` issues it again with the names of the inventory"
+        yield about(item, "san-missing", "warning", f"it is not valid for {', '.join(missing)}", hint)
+
+
+def lacking(inventory: Inventory, spec: ClusterSpec) -> Iterator[tuple[Item, list[str]]]:
+    """Certificates of the API server and etcd, with the names of the inventory that they are not valid for."""
     endpoint = re.sub(r":\d+$", "", api_endpoint(spec)).strip("[]")
     for host in spec.group("kube_control_plane"):
         api = [host.ip, endpoint, *map(str, host.variables["control_plane_cert_sans"])]
@@ -30,6 +37,4 @@ def names(inventory: Inventory, spec: ClusterSpec) -> Iterator[Finding]:
             item = inventory.named(host.name, name)
             missing = [one for one in dict.fromkeys(wanted) if item and not item.certificate.names(one)]
             if item and missing:
-                message = f"it is not valid for {', '.join(missing)}"
-                hint = "`kprov up` makes a new one with the names of the inventory" if name == "apiserver" else None
-                yield about(item, "san-missing", "warning", message, hint)
+                yield item, missing

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kprov.certs.certificate import from_pem
 from kprov.certs.item import Inventory, Item, Key, Renewer, Served
 from kprov.certs.node.known import KUBEADM
-from kprov.certs.renewal import compare, plan
+from kprov.certs.renewal import compare, plan, plan_names
 from kprov.ui.renewal_table import impact
 from tests.unit.plugins.certificates import NOW, Pair, issue
 
@@ -118,3 +118,27 @@ def test_proof_can_say_no(after: object, problem: str) -> None:
 @pytest.mark.parametrize(("planes", "word"), [(1, "5 to 35 s"), (2, "majority"), (3, "others answer")])
 def test_announcement_says_what_happens_to_the_api(planes: int, word: str) -> None:
     assert word in " ".join(impact(planes, restarted=True))
+
+
+@pytest.mark.parametrize(("days", "work"), [(60.0, False), (36.0, True), (-1.0, True)])
+def test_a_kubelet_whose_request_nobody_answered_gets_an_answer(days: float, work: bool) -> None:
+    signed = issue("kubelet-server", signer=CA, now=NOW - datetime.timedelta(days=365 - days))  # for a year
+    one = replace(item("w1", "kubelet-server", renewer=Renewer.KUBELET), certificate=from_pem(signed.pem.decode())[0])
+    found = plan(inventory(one), ["cp1"], (), 30 * DAY)
+    assert [each.host for each in found.kubelets] == (["w1"] if work else [])
+
+
+def test_names_are_given_to_what_kubeadm_renews_and_to_nothing_else() -> None:
+    lacking = [
+        (item("cp1", "apiserver"), ["api.example.org"]),
+        (item("cp1", "etcd-server"), ["10.0.0.9"]),
+        (item("cp2", "apiserver", renewer=Renewer.EXTERNAL), ["api.example.org"]),
+        (item("cp3", "apiserver"), ["api.example.org"]),
+    ]
+    found = plan_names(lacking, ["cp1", "cp2"])
+    assert found.names == {"cp1": {"apiserver": ["api.example.org"], "etcd-server": ["10.0.0.9"]}}
+    assert [(work.host, [one.name for one in work.due]) for work in found.work] == [
+        ("cp1", ["apiserver", "etcd-server"]),
+    ]
+    assert [one.host for one in found.external] == ["cp2"]
+    assert not plan_names([], ["cp1"])
