@@ -116,6 +116,8 @@ def _data(cluster: str, inventory: Inventory, findings: Sequence[Finding]) -> di
 
 
 def _item(item: Item, inventory: Inventory) -> dict[str, Any]:
+    from kprov.certs.rules.authority import signer
+
     certificate = item.certificate
     return {
         "host": item.host,
@@ -125,6 +127,7 @@ def _item(item: Item, inventory: Inventory) -> dict[str, Any]:
         "subject": certificate.subject,
         "sans": list(certificate.sans),
         "issuer": certificate.issuer,
+        "signed_by": signer(inventory, item),
         "serial": certificate.serial,
         "sha256": certificate.fingerprint,
         "not_before": certificate.not_before.isoformat(),

@@ -23,6 +23,12 @@ def _own(item: Item) -> bool:
     return item.kind == "kubeconfig" and item.renewer is Renewer.NOBODY
 
 
+def signer(inventory: Inventory, item: Item) -> str | None:
+    """Name of the cluster's authority whose key signed it, by what is on its own host; None: somebody else did."""
+    here = (one for name in AUTHORITIES for one in inventory.all_named(name) if one.host == item.host)
+    return next((one.name for one in here if item.certificate.signed_by(one.certificate)), None)
+
+
 def signatures(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
     """Leaves that the authority on disk did not sign: nobody who trusts that authority accepts them."""
     for item in inventory.items:

@@ -112,6 +112,13 @@ def test_the_key_of_tokens_never_ends_and_says_how_old_it_is(plane: Node, server
     assert (key["path"], key["age_seconds"] // 86_400) == (f"{PKI}/sa.key", 400)
 
 
+def test_who_signed_it_is_found_by_the_signature(plane: Node, servers: dict[str, TlsServer]) -> None:
+    signed = {item["item"]: item["signed_by"] for item in data(local("-o", "json"))["data"]["items"]}
+    assert signed["kubelet-client"] == signed["apiserver"] == signed["admin.conf"] == signed["ca"] == "ca"
+    assert (signed["etcd-server"], signed["front-proxy-client"]) == ("etcd-ca", "front-proxy-ca")
+    assert signed["kubelet-server"] is None  # it signs its own
+
+
 def test_wide_has_every_column(servers: dict[str, TlsServer]) -> None:
     head = local("-o", "wide").stdout.splitlines()[0]
     assert [word for word in ("WHERE", "SUBJECT", "SANS", "ISSUER", "SERIAL") if word not in head] == []
