@@ -161,8 +161,9 @@ class _Reader:
     def _kubeconfig_renewer(self, name: str, certificate: Certificate) -> Renewer:
         if name in known.KUBEADM_KUBECONFIGS:
             return Renewer.KUBEADM if self._signs("ca") else Renewer.EXTERNAL
-        admin = next((item for item in self.found.items if item.name == "admin.conf"), None)
-        return Renewer.COPY if admin and admin.certificate == certificate else Renewer.NOBODY
+        admins = [item.certificate for item in self.found.items if item.name in known.ADMINS]
+        copied = certificate in admins or (admins and certificate.serial in self.answer["replaced"])
+        return Renewer.COPY if copied else Renewer.NOBODY
 
     def _reader_started(self, path: str) -> float | None:
         for component in known.READ_AT_START:

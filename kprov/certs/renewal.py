@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kprov.certs.item import Inventory, Item, Renewer
-from kprov.certs.node.known import KUBEADM, READ_AT_START
+from kprov.certs.node.known import ADMINS, KUBEADM, READ_AT_START
 from kprov.certs.node.verdict import OVERDUE
 
 KUBELET_CLIENT, KUBELET_SERVER = "kubelet-client", "kubelet-server"
@@ -18,11 +18,15 @@ READERS = {kubeconfig: component for component, kubeconfig in READ_AT_START.item
 
 @dataclass(frozen=True)
 class Work:
-    """On one control plane. due: to be renewed; unused: in order on disk, but what runs does not use it."""
+    """On one control plane. due: to be renewed; unused: in order on disk, but what runs does not use it.
+
+    copies: kubeconfigs with the certificate of an admin.conf that was replaced since.
+    """
 
     host: str
     due: tuple[Item, ...] = ()
     unused: tuple[Item, ...] = ()
+    copies: tuple[Item, ...] = ()
 
     @property
     def restarts(self) -> tuple[str, ...]:
@@ -55,8 +59,17 @@ class Renewal:
         return tuple(work.host for work in self.work)
 
 
-def plan(inventory: Inventory, hosts: Collection[str], only: Collection[str], within: float | None) -> Renewal:
-    """hosts: control planes, in their order. only: names, all if empty. within: seconds left, None: however many."""
+def plan(
+    inventory: Inventory,
+    hosts: Collection[str],
+    only: Collection[str],
+    within: float | None,
+    copied: Collection[str] = (),
+) -> Renewal:
+    """hosts: control planes, in their order. only: names, all if empty. within: seconds left, None: however many.
+
+    copied: paths that may hold copies of admin.conf, certs_renew_kubeconfigs.
+    """
     work, external = [], []
     for host in hosts:
         mine = [item for item in inventory.items if item.host == host and item.name in KUBEADM]
@@ -64,8 +77,9 @@ def plan(inventory: Inventory, hosts: Collection[str], only: Collection[str], wi
         due = [item for item in wanted if item.renewer is Renewer.KUBEADM and _due(item, inventory, within)]
         external += [item for item in wanted if item.renewer is Renewer.EXTERNAL and _due(item, inventory, within)]
         unused = [item for item in mine if item.served_equal is False and item not in due]
-        if due or unused:
-            work.append(Work(host, tuple(due), tuple(unused)))
+        copies = _outdated(inventory, host, copied)
+        if due or unused or copies:
+            work.append(Work(host, tuple(due), tuple(unused), tuple(copies)))
     return Renewal(
         tuple(work),
         tuple(external),
@@ -115,6 +129,14 @@ def overdue(item: Item, inventory: Inventory) -> bool:
     return item.left(inventory.now) < OVERDUE * life.total_seconds()
 
 
+def _outdated(inventory: Inventory, host: str, copied: Collection[str]) -> list[Item]:
+    """Copies that a renewal was to refresh, and did not get to."""
+    mine = [item for item in inventory.items if item.host == host]
+    current = [item.certificate for item in mine if item.name in ADMINS]
+    copies = [item for item in mine if item.renewer is Renewer.COPY and item.place in copied]
+    return [item for item in copies if item.certificate not in current]
+
+
 def _due(item: Item, inventory: Inventory, within: float | None) -> bool:
     broken = item.key is not None and item.key.problem is not None  # a renewal that was cut between two files
     return broken or within is None or item.left(inventory.now) < within
@@ -138,9 +160,9 @@ class Renewed:
 def compare(renewal: Renewal, after: Inventory) -> tuple[Renewed, ...]:
     """What has become of each item that the renewal was about."""
     return tuple(
-        _compare(item, after.named(work.host, item.name), item in work.due)
+        _compare(item, after.named(work.host, item.name), item not in work.unused)
         for work in (*renewal.work, *renewal.kubelets)
-        for item in (*work.due, *work.unused)
+        for item in (*work.due, *work.unused, *work.copies)
     )
 
 

@@ -70,7 +70,8 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
             renewal = plan_names(lacking(before, spec), hosts)
             only, within = tuple(sorted({item for names in renewal.names.values() for item in names})), ""
         else:
-            renewal = plan(before, hosts, only, _seconds(within))
+            copied = spec.host(hosts[0]).variables["certs_renew_kubeconfigs"]
+            renewal = plan(before, hosts, only, _seconds(within), copied)
         problems = [*loaded.warnings, *_external(renewal), *_away(before)]
         if not renewal:
             done = f"nothing to renew: everything has more than {within} left and is in use"

@@ -63,7 +63,12 @@ def report(
         "changed": any(one.changed for one in items),
         "items": [_item(one) for one in items],
         "planned": [
-            {"host": work.host, "renew": [i.name for i in work.due], "unused": [i.name for i in work.unused]}
+            {
+                "host": work.host,
+                "renew": [item.name for item in work.due],
+                "unused": [item.name for item in work.unused],
+                "copies": [item.place for item in work.copies],
+            }
             for work in (planned.work if planned else ())
         ],
         "backup_bytes": dict(ran.backups) if ran else {},

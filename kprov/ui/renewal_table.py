@@ -32,6 +32,8 @@ def print_renewal(console: Console, renewal: Renewal, before: Inventory, control
             table.add_row(work.host, item.name, words(item.left(before.now)), escape(happens))
         for item in work.unused:
             table.add_row(work.host, item.name, words(item.left(before.now)), "in order on disk, brought into use")
+        for item in work.copies:
+            table.add_row(work.host, item.name, words(item.left(before.now)), "gets what admin.conf has now")
     for work in renewal.kubelets:
         for item in work.due:
             asked = item.name == KUBELET_SERVER and item.renewer is Renewer.KUBELET

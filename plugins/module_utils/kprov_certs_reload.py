@@ -22,6 +22,7 @@ from ansible.module_utils.kprov_static_pods import StaticPod, pki_directory, pod
 # The API server looks at its files when the kernel tells it of a change, and every minute in any case
 # (staging/src/k8s.io/apiserver/pkg/server/dynamiccertificates).
 RELOAD_SECONDS = 75.0
+AWAY = "5 to 35 s"  # the API, while one of them restarts: docs/how-to/renew-certificates.md
 START_SECONDS = 45.0  # from a container's end to its successor: the kubelet waits 10 s after a second crash
 HEALTH_SECONDS = 60.0
 LEASE_SECONDS = 60.0  # a leader that stopped without giving up its lease keeps it for 15 s
@@ -61,7 +62,7 @@ class Reload:
             if not self._may_restart:
                 raise StepError(
                     f"{component} did not take its renewed certificate within {RELOAD_SECONDS:g} s: {why}. "
-                    "It would have to be restarted, and the API would be away meanwhile: allow it with --accept-outage"
+                    f"Restarted, it would; the API would be away for {AWAY} meanwhile: allow it with --accept-outage"
                 )
             self._restart(component, time.time())
             mine = [each for each in found if each.component == component]

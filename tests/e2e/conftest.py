@@ -14,6 +14,8 @@ from kprov.engine.paths import cluster_home
 from tests.e2e.cluster import LabCluster, kprov, lab_name
 
 MakeLab = Callable[..., LabCluster]
+Measured = Callable[[str], None]
+MEASURED = pytest.StashKey[list[str]]()
 
 
 def pytest_configure() -> None:
@@ -26,6 +28,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "e2e" in item.path.parts:
             item.add_marker(pytest.mark.e2e)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Figures are worth reading also when the tests that measured them passed."""
+    for line in config.stash.get(MEASURED, []):
+        terminalreporter.write_line(f"measured: {line}")
+
+
+@pytest.fixture(scope="session")
+def measured(request: pytest.FixtureRequest) -> Measured:
+    """measured("reads: longest gap 0.3 s"): the line is printed at the end of the run."""
+    return request.config.stash.setdefault(MEASURED, []).append
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from kprov.engine.paths import cluster_home
 from kprov.spec.load import load
 from tests.e2e.clients import Client
 from tests.e2e.cluster import Completed, LabCluster, another_inventory, kprov
-from tests.e2e.conftest import MakeLab
+from tests.e2e.conftest import MakeLab, Measured
 
 PLANES = ("cp1", "cp2", "cp3")
 # Nothing that answers is restarted; what is left is a busy machine.
@@ -57,7 +56,7 @@ def lab(make_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> LabClust
 
 
 @pytest.fixture(scope="module")
-def renewal(lab: LabCluster) -> Renewal:
+def renewal(lab: LabCluster, measured: Measured) -> Renewal:
     """One renewal of everything everywhere, with a copy of admin.conf and a file of somebody's own on cp1."""
     lab.ssh("cp1", "mkdir -p /root/.kube && cp /etc/kubernetes/admin.conf /root/.kube/config")
     lab.ssh("cp1", "sed s/default-auth/changed/ /etc/kubernetes/kubelet.conf > /root/mine")
@@ -72,7 +71,7 @@ def renewal(lab: LabCluster) -> Renewal:
         done = kprov("certs", "renew", str(lab.inventory), "--yes")
     for name, client in (("reads", reader), ("writes", writer)):
         said = f"{client.answers} answers, longest gap {client.longest_gap:.2f} s, refused: {client.refused}"
-        sys.stderr.write(f"{name}: {said}\n")
+        measured(f"{name} during a renewal on three control planes: {said}")
     return Renewal(done, before, items(lab), running, last, mine, reader, writer)
 
 

@@ -61,8 +61,11 @@ KUBERNETES = "/etc/kubernetes"
 KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 KUBELET_SERVER = ("/var/lib/kubelet/pki/kubelet-server-current.pem", "/var/lib/kubelet/pki/kubelet.crt")
 
+# An administrator's, of which people have copies.
+ADMINS = ("admin.conf", "super-admin.conf")
+
 # What kubeadm renews. super-admin.conf is only where `kubeadm init` ran.
-KUBEADM_KUBECONFIGS = ("admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf")
+KUBEADM_KUBECONFIGS = (*ADMINS, "controller-manager.conf", "scheduler.conf")
 KUBEADM = frozenset({*KUBEADM_KUBECONFIGS, *(known.name for known in KNOWN if known.authority)})
 
 # Component to the kubeconfig that it reads once, when it starts (measured: no restart, no new certificate).

@@ -8,10 +8,11 @@ import os
 import re
 from typing import Any
 
-from kprov.certs.node import files, pem
+from kprov.certs.node import files, known, pem
 from kprov.remote.node import read
 
 KUBERNETES = "/etc/kubernetes"
+BACKUPS = "/var/lib/kprov/backups"
 HOMES = "/home"
 
 
@@ -21,6 +22,13 @@ def paths(named: list[str]) -> list[str]:
     homes = ["/root", *(f"{HOMES}/{name}" for name in read.names(HOMES))]
     found = dict.fromkeys([*named, *system, *(f"{home}/.kube/config" for home in homes)])
     return [path for path in found if read.exists(path)]
+
+
+def replaced() -> list[str]:
+    """Serial numbers, hexadecimal, of the administrators' certificates that kprov has renewed, from its backups."""
+    made = [read.json_object(f"{BACKUPS}/{name}/backup.json") or {} for name in read.names(BACKUPS)]
+    kept = [one.get("certificates", {}).get(name) for one in made for name in known.ADMINS]
+    return sorted({one["serial"] for one in kept if one})
 
 
 def look(wanted: list[str]) -> list[dict[str, Any]]:

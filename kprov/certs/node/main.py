@@ -17,10 +17,12 @@ MANAGER = "kube-controller-manager"
 def collect(question: dict[str, Any]) -> dict[str, Any]:
     """question: address (of the node), endpoints, tries; see sockets.look.
 
-    Returns {"uid", "errors": ["topic: what went wrong"], "components", "files", "kubeconfigs", "service_account",
-    "timer", "sockets", "api"}, each what the look of that module returns; api: None where there is no API server.
+    Returns {"uid", "errors": ["topic: what went wrong"], "components", "files", "kubeconfigs", "replaced",
+    "service_account", "timer", "sockets", "api"}, each what the look of that module returns, "replaced" what
+    kubeconfigs.replaced does; api: None where there is no API server.
     """
-    topics = Topics(components={}, files=[], kubeconfigs=[], service_account=None, timer=None, sockets=[], api=None)
+    lists: dict[str, Any] = {name: [] for name in ("files", "kubeconfigs", "replaced", "sockets")}
+    topics = Topics(components={}, **lists, service_account=None, timer=None, api=None)
     answer = topics.answer
 
     topics.look("components", components.look)
@@ -30,6 +32,7 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     topics.look("files", lambda: files.look([value for value in values if _certificate(value)]))
     named = [flag(about["args"], option) or "" for about in found.values() for option in KUBECONFIG]
     topics.look("kubeconfigs", lambda: kubeconfigs.look(kubeconfigs.paths([path for path in named if path])))
+    topics.look("replaced", kubeconfigs.replaced)
     topics.look("service_account", lambda: files.service_account(_flag(found, "kube-apiserver"), _flag(found, MANAGER)))
     topics.look("timer", timer.look)
     topics.look("sockets", lambda: sockets.look(found, question["address"], question["endpoints"], question["tries"]))

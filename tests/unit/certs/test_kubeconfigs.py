@@ -55,6 +55,17 @@ def test_old_copy_is_nobody_s_and_alarms_when_it_ends(plane: Node) -> None:
     assert "copy" in str(finding.hint)
 
 
+def test_copy_of_an_admin_conf_that_kprov_replaced_is_known_by_the_backup(plane: Node) -> None:
+    made = pki.kubeadm()
+    old = pki.issue(made.ca, "kubernetes-admin", org="kubeadm:cluster-admins", days=3)
+    plane.kubeconfig(HOME, pki.kubeconfig(old, made.ca))
+    certificates = {"admin.conf": {"serial": f"{old.x509.serial_number:x}"}, "apiserver": {"serial": "1"}}
+    plane.put("/var/lib/kprov/backups/20260101T000000Z/backup.json", json.dumps({"certificates": certificates}))
+    plane.put("/var/lib/kprov/backups/20260102T000000Z/backup.json", "half of")
+    (item,) = items(plane)
+    assert item.renewer is Renewer.COPY
+
+
 def test_expired_embedded_certificate_with_a_valid_pki_directory(plane: Node) -> None:
     made = pki.kubeadm()
     plane.kubeconfig("/etc/kubernetes/scheduler.conf", pki.kubeconfig(pki.issue(made.ca, "x", days=-0.5), made.ca))

@@ -24,8 +24,8 @@ HOSTS = ("cp1", "cp2", "cp3")
 def item(host: str, name: str, days: float = 20.0, **fields: object) -> Item:
     certificate = from_pem(issue(name, signer=CA, days=days).pem.decode())[0]
     kind = "kubeconfig" if name.endswith(".conf") else "certificate"
-    values: dict[str, object] = {"renewer": Renewer.KUBEADM, **fields}
-    return Item(host=host, name=name, kind=kind, place=f"/{name}", certificate=certificate, **values)  # type: ignore[arg-type]
+    values: dict[str, object] = {"renewer": Renewer.KUBEADM, "place": f"/{name}", **fields}
+    return Item(host=host, name=name, kind=kind, certificate=certificate, **values)  # type: ignore[arg-type]
 
 
 def inventory(*items: Item) -> Inventory:
@@ -55,6 +55,21 @@ def test_only_kubeadms_certificates_of_control_planes_that_end_soon() -> None:
 def test_a_certificate_without_its_key_is_due() -> None:
     broken = Key("/etcd-peer.key", 0o600, "it is of another certificate")
     assert names(inventory(item("cp1", "etcd-peer", days=300, key=broken))) == [("cp1", ["etcd-peer"])]
+
+
+def test_a_copy_that_a_run_did_not_get_to_is_work_by_itself() -> None:
+    """Killed between the renewal of admin.conf and its copies: nothing else would be left to do."""
+    mine, other = "/root/.kube/config", "/home/ann/.kube/config"
+    admin, old = item("cp1", "admin.conf", 300), item("cp1", mine, 300, renewer=Renewer.COPY, place=mine)
+    fresh = replace(old, certificate=admin.certificate)
+    (work,) = plan(inventory(admin, old), HOSTS, (), 30 * DAY, [mine]).work
+    assert (work.due, work.unused, work.copies) == ((), (), (old,))
+    assert plan(inventory(admin, fresh), HOSTS, (), 30 * DAY, [mine]).work == ()
+    assert plan(inventory(admin, replace(old, renewer=Renewer.NOBODY)), HOSTS, (), 30 * DAY, [mine]).work == ()
+    assert plan(inventory(admin, replace(old, place=other)), HOSTS, (), 30 * DAY, [mine]).work == ()
+    renewal = plan(inventory(admin, old), HOSTS, (), 30 * DAY, [mine])
+    assert [one.problem for one in compare(renewal, inventory(admin, fresh))] == [""]
+    assert [one.problem for one in compare(renewal, inventory(admin, old))] == ["not renewed"]
 
 
 def test_what_another_ca_signs_is_named_and_left_alone() -> None:
