@@ -102,6 +102,9 @@ class _Reader:
         authority = known.BY_NAME[name].authority if name in known.BY_NAME else _SIGNED_BY.get(name)
         if path == known.KUBELET_SERVER[0]:
             authority = "ca"
+        service_s = self._etcd_service_s(path, certificates[0])
+        if service_s:
+            authority = "etcd-ca"
         answered = tuple(served.get(name, ()))
         for position, certificate in enumerate(certificates):
             chain = position > 0 and not certificate.is_ca
@@ -113,7 +116,7 @@ class _Reader:
                 kind="ca" if certificate.is_ca else "certificate",
                 place=path,
                 certificate=certificate,
-                renewer=self._renewer(name, path),
+                renewer=self._etcd_renewer() if service_s else self._renewer(name, path),
                 authority=authority,
                 key=_key(file["key"]) if file["key"] and position == 0 else None,
                 served=answered,
@@ -129,6 +132,19 @@ class _Reader:
         if name == "kubelet-server" and path == known.KUBELET_SERVER[0]:
             return Renewer.KUBELET
         return Renewer.NOBODY
+
+    def _etcd_service_s(self, path: str, certificate: Certificate) -> bool:
+        """Whether an etcd's CA, which is not where kubeadm has it, signed it and lies beside it."""
+        place = next((file for file, name in self.names.items() if name == "etcd-ca" and file in self.files), None)
+        if place is None or place.endswith(f"/{known.BY_NAME['etcd-ca'].path}") or not self.files[place]["pem"]:
+            return False
+        together = path.rpartition("/")[0] == place.rpartition("/")[0]
+        return (
+            together and not certificate.is_ca and certificate.issuer == from_pem(self.files[place]["pem"])[0].subject
+        )
+
+    def _etcd_renewer(self) -> Renewer:
+        return Renewer.KPROV if self._signs("etcd-ca") else Renewer.EXTERNAL
 
     def _signs(self, authority: str | None) -> bool:
         """Whether an authority's key is on this node."""

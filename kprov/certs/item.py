@@ -15,6 +15,7 @@ class Renewer(StrEnum):
     """Who replaces a certificate before it ends."""
 
     KUBEADM = "kubeadm"  # `kprov certs renew`, `kubeadm certs renew`, an upgrade
+    KPROV = "kprov"  # `kprov certs renew`, with the key of a CA that kubeadm does not know: an etcd's that is a service
     KUBELET = "kubelet"  # by itself, while it can reach the API server
     EXTERNAL = "external CA"  # the CA's key is not on the node
     COPY = "copy of admin.conf"

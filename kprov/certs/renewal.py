@@ -39,20 +39,21 @@ class Work:
 class Renewal:
     """work: control planes with something to do. external: what only the owner of another CA can renew.
 
-    kubelets: nodes whose kubelet needs new certificates. recover: something that the API server or etcd cannot live
-    without has ended, so that neither can be asked. names: control plane to certificate to what it is to be valid for,
-    when this is not about time but about names.
+    kubelets: nodes whose kubelet needs new certificates; etcd: nodes whose etcd is a service and does. recover:
+    something that the API server or etcd cannot live without has ended, so that neither can be asked. names: control
+    plane to certificate to what it is to be valid for, when this is not about time but about names.
     """
 
     work: tuple[Work, ...]
     external: tuple[Item, ...] = ()
     kubelets: tuple[Work, ...] = ()
+    etcd: tuple[Work, ...] = ()
     recover: bool = False
     names: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.work or self.kubelets)
+        return bool(self.work or self.kubelets or self.etcd)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -70,21 +71,23 @@ def plan(
 
     copied: paths that may hold copies of admin.conf, certs_renew_kubeconfigs.
     """
-    work, external = [], []
+    work = []
     for host in hosts:
         mine = [item for item in inventory.items if item.host == host and item.name in KUBEADM]
         wanted = [item for item in mine if not only or item.name in only]
         due = [item for item in wanted if item.renewer is Renewer.KUBEADM and _due(item, inventory, within)]
-        external += [item for item in wanted if item.renewer is Renewer.EXTERNAL and _due(item, inventory, within)]
-        unused = [item for item in mine if item.served_equal is False and item not in due]
+        unused = [item for item in mine if item.served_equal is False and item not in due and not _of_etcd(item)]
         copies = _outdated(inventory, host, copied)
         if due or unused or copies:
             work.append(Work(host, tuple(due), tuple(unused), tuple(copies)))
+    services = etcd(inventory, only, within)
+    ended = (item for each in (*work, *services) for item in each.due if item.left(inventory.now) <= 0)
     return Renewal(
         tuple(work),
-        tuple(external),
+        external(inventory, hosts, only, within),
         kubelets(inventory, only, within),
-        any(item.name in SERVING and item.left(inventory.now) <= 0 for each in work for item in each.due),
+        services,
+        any(item.name in SERVING for item in ended),
     )
 
 
@@ -103,6 +106,36 @@ def plan_names(lacking: Iterable[tuple[Item, list[str]]], hosts: Collection[str]
         tuple(item for item, _ in found if item.renewer is Renewer.EXTERNAL),
         names=names,
     )
+
+
+def external(
+    inventory: Inventory, hosts: Collection[str], only: Collection[str], within: float | None
+) -> tuple[Item, ...]:
+    """Those of control planes, and of every etcd."""
+    return tuple(
+        item
+        for item in inventory.items
+        if item.renewer is Renewer.EXTERNAL and (item.host in hosts or item.authority == "etcd-ca")
+        if (not only or item.name in only) and _due(item, inventory, within)
+    )
+
+
+def etcd(inventory: Inventory, only: Collection[str], within: float | None) -> tuple[Work, ...]:
+    """Nodes whose etcd is a service, with the key of its CA beside its certificates; they need be no control planes."""
+    found: dict[str, list[Item]] = {}
+    for item in inventory.items:
+        if _of_etcd(item) and (not only or item.name in only):
+            found.setdefault(item.host, []).append(item)
+    work = []
+    for host, items in found.items():
+        due = tuple(item for item in items if _due(item, inventory, within))
+        unused = tuple(item for item in items if item.served_equal is False and item not in due)
+        work += [Work(host, due, unused)] if due or unused else []
+    return tuple(work)
+
+
+def _of_etcd(item: Item) -> bool:
+    return item.renewer is Renewer.KPROV
 
 
 def kubelets(inventory: Inventory, only: Collection[str], within: float | None) -> tuple[Work, ...]:
@@ -161,7 +194,7 @@ def compare(renewal: Renewal, after: Inventory) -> tuple[Renewed, ...]:
     """What has become of each item that the renewal was about."""
     return tuple(
         _compare(item, after.named(work.host, item.name), item not in work.unused)
-        for work in (*renewal.work, *renewal.kubelets)
+        for work in (*renewal.etcd, *renewal.work, *renewal.kubelets)
         for item in (*work.due, *work.unused, *work.copies)
     )
 

@@ -70,8 +70,7 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
             renewal = plan_names(lacking(before, spec), hosts)
             only, within = tuple(sorted({item for names in renewal.names.values() for item in names})), ""
         else:
-            copied = spec.host(hosts[0]).variables["certs_renew_kubeconfigs"]
-            renewal = plan(before, hosts, only, _seconds(within), copied)
+            renewal = plan(before, hosts, only, _seconds(within), _copied(spec))
         problems = [*loaded.warnings, *_external(renewal), *_away(before)]
         if not renewal:
             done = f"nothing to renew: everything has more than {within} left and is in use"
@@ -89,6 +88,7 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
                 only=only,
                 within=within,
                 kubelets=[work.host for work in renewal.kubelets],
+                etcd=[work.host for work in renewal.etcd],
                 recover=renewal.recover,
                 names=renewal.names,
                 on_event=display.event,
@@ -150,6 +150,11 @@ def _wanted(spec: ClusterSpec, how: RenewOptions) -> tuple[tuple[str, ...], str]
     within = str(variables["certs_renew_within"]) if how.within is None else how.within
     _seconds(within)
     return only, within
+
+
+def _copied(spec: ClusterSpec) -> list[str]:
+    """Where copies of admin.conf may be, on control planes."""
+    return [str(path) for path in spec.group("kube_control_plane")[0].variables["certs_renew_kubeconfigs"]]
 
 
 def _seconds(within: str) -> float | None:

@@ -69,7 +69,7 @@ def report(
                 "unused": [item.name for item in work.unused],
                 "copies": [item.place for item in work.copies],
             }
-            for work in (planned.work if planned else ())
+            for work in ((*planned.etcd, *planned.work) if planned else ())
         ],
         "backup_bytes": dict(ran.backups) if ran else {},
         "seconds": round(time.monotonic() - started, 2),

@@ -19,11 +19,12 @@ OPERATION = "certs renew"
 PLAYBOOK = "certs_renew"
 GROUP = "todo_certs_renew"
 KUBELETS = "todo_certs_renew_kubelets"
+ETCD = "todo_certs_renew_etcd"
 
 
 @dataclass(frozen=True)
 class Request:
-    """hosts: control planes with something to do; kubelets: nodes whose kubelet has.
+    """hosts: control planes with something to do; kubelets, etcd: nodes whose kubelet has, whose etcd (a service) has.
 
     only, within, recover, names: as the role's variables.
     """
@@ -33,6 +34,7 @@ class Request:
     only: Sequence[str]
     within: str
     kubelets: Sequence[str]
+    etcd: Sequence[str]
     recover: bool
     on_event: Callable[[Event], None]
     names: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
@@ -66,11 +68,13 @@ def run_renewal(request: Request) -> Ran:
         "certs_renew_names": {host: dict(names) for host, names in request.names.items()},
         GROUP: GROUP,
         KUBELETS: KUBELETS,
+        ETCD: ETCD,
     }
-    hosts: dict[str, Any] = {name: {} for name in dict.fromkeys([*planes, *request.kubelets])}
+    hosts: dict[str, Any] = {name: {} for name in dict.fromkeys([*planes, *request.kubelets, *request.etcd])}
     children: dict[str, Any] = {
         GROUP: {"hosts": {name: {} for name in request.hosts}},
         KUBELETS: {"hosts": {name: {} for name in request.kubelets}},
+        ETCD: {"hosts": {name: {} for name in request.etcd}},
     }
     with controller_lock(spec.name, OPERATION):
         journal = Journal(spec.name, OPERATION)

@@ -24,7 +24,26 @@ PAUSE = "controllers and scheduling pause for up to 20 s"
 
 def print_renewal(console: Console, renewal: Renewal, before: Inventory, control_planes: int) -> None:
     """Announce: item, host, time left, what restarts, how long the API is away."""
+    console.print(_announced(renewal, before))
+    if renewal.recover:
+        console.print(RECOVERY, soft_wrap=True)
+        return
+    for work in renewal.work:
+        if work.restarts:
+            console.print(f"{work.host}: restarts {' and '.join(work.restarts)}, one after the other", soft_wrap=True)
+    restarted = any(work.restarts for work in renewal.work)
+    for line in impact(control_planes, restarted=restarted):
+        console.print(line, soft_wrap=True)
+
+
+def _announced(renewal: Renewal, before: Inventory) -> Table:
+    """What happens to each item."""
     table = _table("HOST", "ITEM", "LEFT NOW", "WHAT HAPPENS")
+    for work in renewal.etcd:
+        for item in work.due:
+            table.add_row(work.host, item.name, words(item.left(before.now)), "signed anew with its own key")
+        for item in work.unused:
+            table.add_row(work.host, item.name, words(item.left(before.now)), "another one is served: looked at again")
     for work in renewal.work:
         for item in work.due:
             names = renewal.names.get(work.host, {}).get(item.name)
@@ -39,16 +58,7 @@ def print_renewal(console: Console, renewal: Renewal, before: Inventory, control
             asked = item.name == KUBELET_SERVER and item.renewer is Renewer.KUBELET
             happens = "approved, if it asks for its own names" if asked else "new from a restarted kubelet; pods go on"
             table.add_row(work.host, item.name, words(item.left(before.now)), happens)
-    console.print(table)
-    if renewal.recover:
-        console.print(RECOVERY, soft_wrap=True)
-        return
-    for work in renewal.work:
-        if work.restarts:
-            console.print(f"{work.host}: restarts {' and '.join(work.restarts)}, one after the other", soft_wrap=True)
-    restarted = any(work.restarts for work in renewal.work)
-    for line in impact(control_planes, restarted=restarted):
-        console.print(line, soft_wrap=True)
+    return table
 
 
 def impact(control_planes: int, *, restarted: bool) -> tuple[str, ...]:

@@ -126,11 +126,12 @@ class Etcd:
 
     def _connect(self, seconds: float) -> http.client.HTTPConnection:
         context = ssl.create_default_context(cafile=real(self.pod.flag("trusted-ca-file") or ""))
-        directory = os.path.dirname(self.pod.flag("cert-file") or "")
+        certificate, key = self.pod.flag("cert-file") or "", self.pod.flag("key-file") or ""
         # kubeadm's certificate for asking; a member's own one may ask, too.
-        asker = os.path.join(directory, "healthcheck-client")
-        pair = asker if os.path.exists(real(asker + ".crt")) else os.path.join(directory, "server")
-        context.load_cert_chain(real(pair + ".crt"), real(pair + ".key"))
+        asker = os.path.join(os.path.dirname(certificate), "healthcheck-client")
+        if os.path.exists(real(asker + ".crt")):
+            certificate, key = asker + ".crt", asker + ".key"
+        context.load_cert_chain(real(certificate), real(key))
         plain = socket.create_connection((self.host, self.port), timeout=seconds)
         connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
         try:

@@ -231,14 +231,22 @@ def test_kubespray_s_layout(node: Node) -> None:
     renewers = on_disk(inventory)
     kubeadm_s = {"apiserver", "apiserver-kubelet-client", "front-proxy-client"}
     assert {name for name, renewer in renewers.items() if renewer is Renewer.KUBEADM} == kubeadm_s
+    etcd_s = {"apiserver-etcd-client", "etcd-server", "admin-cp1.pem"}
+    assert {name for name, renewer in renewers.items() if renewer is Renewer.KPROV} == etcd_s
     assert {name for name, renewer in renewers.items() if renewer is Renewer.NOBODY} == {
-        *("apiserver-etcd-client", "etcd-server", "admin-cp1.pem", "ca", "etcd-ca", "front-proxy-ca")
+        *("ca", "etcd-ca", "front-proxy-ca")
     }
     assert why(inventory) == {}
     assert judge(inventory, LIMITS) == ()
     keys: dict[str, Any] = {item.name: item.key for item in inventory.items}
     assert keys["etcd-server"].path == "/etc/ssl/etcd/ssl/member-cp1-key.pem"
     assert keys["etcd-server"].problem is None
+    node.pair("/etc/ssl/etcd/ssl/other.pem", pki.issue(pki.authority("x"), "other"), "/etc/ssl/etcd/ssl/other-key.pem")
+    assert on_disk(node.inventory())["other.pem"] is Renewer.NOBODY
+    assert judge(node.inventory(), LIMITS) == ()
+    node.remove("/etc/ssl/etcd/ssl/ca-key.pem")
+    renewers = on_disk(node.inventory())
+    assert {name for name, renewer in renewers.items() if renewer is Renewer.EXTERNAL} == etcd_s
 
 
 def test_kubespray_s_etcd_serves_one_file_to_clients_and_peers(node: Node) -> None:

@@ -78,6 +78,31 @@ def test_what_another_ca_signs_is_named_and_left_alone() -> None:
     assert [one.name for one in found.external] == ["apiserver"]
 
 
+def test_an_etcd_that_is_a_service_is_renewed_wherever_it_runs() -> None:
+    by_kprov = {"renewer": Renewer.KPROV, "authority": "etcd-ca"}
+    found = inventory(
+        item("cp1", "apiserver-etcd-client", **by_kprov),
+        item("db1", "etcd-server", **by_kprov),
+        item("db1", "admin-db1.pem", days=40, served_equal=False, **by_kprov),
+        item("db2", "etcd-server", days=40, **by_kprov),
+        item("db3", "etcd-server", renewer=Renewer.EXTERNAL, authority="etcd-ca"),
+    )
+    renewal = plan(found, HOSTS, (), 30 * DAY)
+    assert renewal
+    assert renewal.work == ()
+    assert [
+        (work.host, [one.name for one in work.due], [one.name for one in work.unused]) for work in renewal.etcd
+    ] == [
+        ("cp1", ["apiserver-etcd-client"], []),
+        ("db1", ["etcd-server"], ["admin-db1.pem"]),
+    ]
+    assert [one.host for one in renewal.external] == ["db3"]
+    assert len(compare(renewal, found)) == 3
+    assert not plan(found, HOSTS, (), 30 * DAY).recover
+    ended = replace(inventory(item("db1", "etcd-server", days=1, **by_kprov)), now=NOW + datetime.timedelta(days=2))
+    assert plan(ended, HOSTS, (), 30 * DAY).recover
+
+
 @given(st.sampled_from(sorted(KUBEADM)), st.sampled_from([True, None]), st.floats(31, 3000))
 def test_nothing_is_due_that_has_time_and_is_in_use(name: str, in_use: bool | None, days: float) -> None:
     assert plan(inventory(item("cp1", name, days, served_equal=in_use)), HOSTS, (), 30 * DAY).work == ()

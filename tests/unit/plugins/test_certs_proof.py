@@ -99,6 +99,7 @@ def member(port: int) -> Etcd:
         "listen-client-urls": f"https://127.0.0.1:{port},https://192.0.2.1:2379",
         "trusted-ca-file": f"{directory}/ca.crt",
         "cert-file": f"{directory}/server.crt",
+        "key-file": f"{directory}/server.key",
     }
     return Etcd(static_pods.StaticPod("etcd", "".join(f"    - --{name}={value}\n" for name, value in flags.items())))
 
