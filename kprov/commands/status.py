@@ -125,10 +125,13 @@ def _host(
         "phases": phases,
         "last_finished": max(finished, default=None),
         "api_certificate_days": (until - now).days if until else None,
+        "runtime": dict(state.runtime) if isinstance(state, HostState) else None,
+        "security_modules": state.security_modules if isinstance(state, HostState) else None,
         "runtime_root": vars(move).copy() if move else None,
         "healthy": here
         and bool(node and node.ready)
         and not (move and move.step != "finished")
+        and not (isinstance(state, HostState) and any(state.runtime.values()))
         and all(p["state"] == "applied" for p in phases.values()),
     }
 
@@ -203,13 +206,30 @@ def _render(console: Console, data: dict[str, Any]) -> None:
         console.print(f"cluster: {escape(_phases(cluster_phases))}")
     if lock := data["lock"]:
         console.print(f"lock: {lock['operation']} by {lock['holder']} since {lock['since']}", markup=False)
+    for modules, hosts in _security(data["hosts"]).items():
+        console.print(f"security modules: {modules}: {' '.join(hosts)}", markup=False, soft_wrap=True)
     for host in data["hosts"]:
+        for path, why in (host["runtime"] or {}).items():
+            if why:
+                line = f"{host['host']}: the container runtime hangs: {path} {why}"
+                console.print(line, style="red", markup=False, soft_wrap=True)
         if move := host["runtime_root"]:
             rest = "the old directory is kept" if move["step"] == "finished" else f"not ended, after: {move['step']}"
             line = f"{host['host']}: container runtime moved from {move['old']} to {move['new']}: {rest}"
             console.print(line, markup=False, soft_wrap=True)
     if data["foreign_nodes"]:
         console.print(f"nodes that the inventory has not: {' '.join(data['foreign_nodes'])}", soft_wrap=True)
+
+
+def _security(hosts: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What the kernels have on, to the hosts that have just that; hosts of which it is not known are left out."""
+    found: dict[str, list[str]] = {}
+    for host in hosts:
+        modules = host["security_modules"]
+        if modules is not None:
+            text = ", ".join(f"{name} {state}" for name, state in modules.items()) or "neither AppArmor nor SELinux"
+            found.setdefault(text, []).append(host["host"])
+    return found
 
 
 def _phases(phases: Mapping[str, Mapping[str, Any]]) -> str:

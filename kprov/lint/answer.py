@@ -21,7 +21,7 @@ def node(host: Host, answer: dict[str, Any], running: dict[str, Any]) -> Node:
     kernel = answer.get("kernel", {"live": {}, "boot": {}})
     machine = answer.get("machine", {})
     delay = machine.get("shutdown_delay", {"live": None, "file": None})
-    runtime = answer.get("runtime", {"name": "containerd", "file": None, "running": None})
+    runtime = answer.get("runtime", {"name": "containerd", "file": None, "running": None, "sockets": {}})
     capacity = Capacity(**answer["capacity"]) if "capacity" in answer else None
     config, origins, damaged = written.kubelet((path, text) for path, text, _ in kubelet["files"])
     spec = wanted(host, capacity)
@@ -41,6 +41,7 @@ def node(host: Host, answer: dict[str, Any], running: dict[str, Any]) -> Node:
             kubelet=None if running["config"] is None else Config(running["config"]),
             kernel=kernel["live"],
             runtime=Runtime(runtime["name"], **runtime["running"]) if runtime["running"] else None,
+            sockets=runtime["sockets"],
             shutdown_delay=None if delay["live"] is None else delay["live"] / 1_000_000,
             pod_addresses=room,
         ),

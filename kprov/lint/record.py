@@ -78,13 +78,14 @@ class Runtime:
 class View:
     """What one source says; None: nothing, or it could not be read.
 
-    kernel: setting to value. shutdown_delay: seconds that logind lets a shutdown wait. pod_addresses: room for pods in
-    the node's part of the pod network.
+    kernel: setting to value. sockets: of the runtime, to why nobody answers there, None: somebody does. shutdown_delay:
+    seconds that logind lets a shutdown wait. pod_addresses: room for pods in the node's part of the pod network.
     """
 
     kubelet: Config | None = None
     kernel: Mapping[str, str] = field(default_factory=dict)
     runtime: Runtime | None = None
+    sockets: Mapping[str, str | None] = field(default_factory=dict)
     shutdown_delay: float | None = None
     pod_addresses: int | None = None
 

@@ -59,6 +59,8 @@ def host_state(answer: dict[str, Any], clock_skew: float) -> HostState:
         sysctl_not_set=dict(settings["not_set"]),
         sysctl_overridden=tuple(Override(**item) for item in settings["overridden"]),
         runtime_root=RuntimeRootMove(**move) if move else None,
+        runtime=answer.get("runtime", {}),
+        security_modules=answer.get("security_modules"),
     )
 
 

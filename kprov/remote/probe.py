@@ -68,6 +68,7 @@ def question(host: Host) -> dict[str, Any]:
         "commands": list(COMMANDS),
         "paths": [*STATE_DIRECTORIES, str(variables["container_runtime_root"]), *variables["os_disk_free"]],
         "image_root": str(variables["container_runtime_root"]),
+        "runtime": str(variables["container_runtime"]),
         "ports": sorted({6443, port, *PORTS}),
         "resolv_conf": str(variables["kubelet_resolv_conf"]),
         "api_server_port": port if control_plane else None,

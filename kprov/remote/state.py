@@ -190,6 +190,10 @@ class HostState:
     sysctl_not_set: dict[str, str] = field(default_factory=dict)  # setting to why the node could not take it
     sysctl_overridden: tuple[Override, ...] = ()
     runtime_root: RuntimeRootMove | None = None
+    runtime: dict[str, str | None] = field(
+        default_factory=dict
+    )  # its socket to why nobody answers there, None: it does
+    security_modules: dict[str, str] | None = None  # AppArmor, SELinux to their state; None: not known
 
 
 @dataclass(frozen=True)

@@ -7,25 +7,28 @@ import re
 from typing import Any
 
 from kprov.remote.node import commands, docker, read
+from kprov.remote.node.runtime import answers
 
-CONTAINERD_CONFIG = "/etc/containerd/config.toml"
-DOCKER_CONFIG = "/etc/docker/daemon.json"
+FILES = {"containerd": "/etc/containerd/config.toml", "docker": "/etc/docker/daemon.json"}
 CRICTL_TIMEOUT = 5.0  # seconds
 DOCKER_WORDS = ("docker",)  # in the socket's name: cri-dockerd.sock, dockershim.sock
 
 
 def look(bin_dir: str, kubelet_files: list[str]) -> dict[str, Any]:
     """name: docker or containerd; file: text of its configuration, None without one; running: what it says, or None.
+    sockets: to why nobody answers there, None if somebody does.
 
     kubelet_files: texts in which the socket is named; the last one wins.
     """
-    sockets = [
-        found for text in kubelet_files for found in re.findall(r"^containerRuntimeEndpoint:\s*(\S+)", text, re.M)
-    ]
-    socket = sockets[-1].strip("\"'") if sockets else ""
-    if any(word in socket for word in DOCKER_WORDS):
-        return {"name": "docker", "file": _text(DOCKER_CONFIG), "running": _docker()}
-    return {"name": "containerd", "file": _text(CONTAINERD_CONFIG), "running": _containerd(bin_dir, socket)}
+    named = [found for text in kubelet_files for found in re.findall(r"^containerRuntimeEndpoint:\s*(\S+)", text, re.M)]
+    socket = named[-1].strip("\"'") if named else ""
+    on_docker = any(word in socket for word in DOCKER_WORDS)
+    name = "docker" if on_docker else "containerd"
+    sockets = answers(name)
+    running = None
+    if not any(sockets.values()):  # nobody waits twice for a program that hangs
+        running = _docker() if on_docker else _containerd(bin_dir, socket)
+    return {"name": name, "file": _text(FILES[name]), "running": running, "sockets": sockets}
 
 
 def _docker() -> dict[str, Any] | None:

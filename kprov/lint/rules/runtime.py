@@ -1,4 +1,4 @@
-"""Kubelet and container runtime: cgroups and logs."""
+"""Kubelet and container runtime: whether it answers, cgroups and logs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from kprov.reserve.quantity import quantity
 # Of nodefs: what the kubelet keeps free by default (nodefs.available 10%). Logs of one container that may take more
 # lead from a healthy node to evictions without any other pod doing anything.
 MOST_OF_DISK = 10
+
+
+def _responds(view: View, facts: Facts) -> Word | None:
+    if not view.sockets:
+        return None
+    silent = [f"{path} {why}" for path, why in view.sockets.items() if why]
+    if not silent:
+        return Word("answers")
+    return Word("silent", f"the container runtime hangs: {'; '.join(silent)}", fatal=True)
 
 
 def _driver(view: View, facts: Facts) -> Word | None:
@@ -48,6 +57,12 @@ def _docker_logs(driver: str | None, rotates: bool | None) -> Word | None:
 
 
 RULES = (
+    Rule(
+        "runtime-responds",
+        _responds,
+        "its unit's journal, then `systemctl restart containerd` (docker, cri-docker): containers go on",
+        kubelet=False,
+    ),
     Rule("cgroup-driver", _driver, "systemd in both: `kprov up`, then drain and reboot the node", in_plan=True),
     Rule(
         "container-logs",

@@ -7,11 +7,10 @@ import os
 import stat
 from typing import Any
 
-from kprov.remote.node import commands, read
+from kprov.remote.node import commands, read, runtime
 
 SYSTEMCTL_TIMEOUT = 5.0  # seconds
 IMAGES_TIMEOUT = 3.0  # seconds
-CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 CHUNK = 1024 * 1024
 
 
@@ -87,7 +86,7 @@ def unit_states(units: set[str]) -> dict[str, str]:
 def images(bin_dir: str) -> set[str] | None:
     """References of the images that containerd has for Kubernetes; None if it does not answer."""
     ctr = commands.find("ctr", bin_dir)
-    if ctr is None or not read.exists(CONTAINERD_SOCKET):
+    if ctr is None or not read.exists(runtime.CONTAINERD):
         return None
     listed = commands.output([ctr, "--namespace", "k8s.io", "images", "ls", "--quiet"], IMAGES_TIMEOUT)
     return None if listed is None else set(listed.split())

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from kprov.remote.node import capacity, cluster, commands, kernel, machine, network, processes, read, records
+from kprov.remote.node import (
+    capacity,
+    cluster,
+    commands,
+    kernel,
+    machine,
+    network,
+    processes,
+    read,
+    records,
+    runtime,
+    security,
+)
 from kprov.remote.node.topics import Topics
 
 
 def collect(question: dict[str, Any]) -> dict[str, Any]:
-    """question: bin_dir, commands, paths, image_root, ports, resolv_conf, api_server_port (None: do not ask the API).
+    """question: bin_dir, commands, paths, image_root, runtime, ports, resolv_conf, api_server_port (None: do not ask).
 
     Returns {"uid", "errors": ["topic: what went wrong"], and per topic what its function returns, if it did}.
     """
@@ -21,6 +33,8 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     topics.look("os", machine.operating_system)
     topics.look("resources", lambda: machine.resources(question["paths"]))
     topics.look("capacity", lambda: capacity.capacity(question["image_root"]))
+    topics.look("runtime", lambda: runtime.answers(question["runtime"]))
+    topics.look("security_modules", security.modules)
     topics.look("logind", lambda: read.exists("/run/systemd/inhibit"))
     topics.look("cgroup_version", kernel.cgroup_version)
     topics.look("kernel_features", kernel.features)

@@ -1,16 +1,27 @@
-"""The container runtime: another one than the machine has, and the disk that its images are to be on."""
+"""The container runtime: does it answer, is it another one than the machine has, and the disk of its images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from kprov.errors import Problem
+from kprov.remote.node.runtime import UNITS
 from kprov.remote.rules.rule import Machine, Machines, Rule, Say, gib
 from kprov.spec.values import ROOTS
 
 # File systems that cannot hold overlayfs' upper directory: no d_type, no trusted.* attributes, or overlays themselves
 # (Linux, Documentation/filesystems/overlayfs.rst: upper layer; NFS is named there).
 NO_UPPER = frozenset({"overlay", "nfs", "nfs4", "cifs", "smb3", "vfat", "exfat", "ntfs", "ntfs3", "xfs, ftype=0"})
+
+
+def _responds(machines: Machines, say: Say) -> Iterator[Problem]:
+    """Its unit is active and its process is there: systemd sees nothing of it, the kubelet only after minutes."""
+    for machine in machines.all:
+        for path, why in machine.state.runtime.items():
+            if why:
+                unit = UNITS[path]
+                hint = f"`journalctl -u {unit}`; `systemctl restart {unit}` on that host: containers go on"
+                yield say.warning(machine.name, f"{unit} ({path}) {why}", hint)
 
 
 def _switch(machines: Machines, say: Say) -> Iterator[Problem]:
@@ -102,6 +113,7 @@ def _overlay(machines: Machines, say: Say) -> Iterator[Problem]:
 
 RULES = (
     Rule("runtime-switch", _switch),
+    Rule("runtime-responds", _responds),
     Rule("runtime-root", _root),
     Rule("runtime-root-changed", _moved),
     Rule("runtime-root-move", _move),

@@ -60,6 +60,27 @@ def test_dirty_and_drifted_phases_are_named() -> None:
     assert "dirty: worker" in text
 
 
+def test_runtime_that_hangs_is_named_and_the_host_is_not_healthy() -> None:
+    states = converged()
+    state: Any = states["w1"]
+    states["w1"] = replace(state, runtime={"/run/containerd/containerd.sock": "gives no answer within 5 s"})
+    data = report(states)
+    assert not data["healthy"]
+    assert [host["healthy"] for host in data["hosts"]] == [True, False, True]
+    line = "w1: the container runtime hangs: /run/containerd/containerd.sock gives no answer within 5 s"
+    assert line in shown(data)
+
+
+def test_security_modules_of_the_kernels_are_reported() -> None:
+    states = converged()
+    for name, modules in (("cp1", {"AppArmor": "enabled"}), ("w1", {}), ("w2", {"AppArmor": "enabled"})):
+        state: Any = states[name]
+        states[name] = replace(state, security_modules=modules)
+    text = shown(report(states))
+    assert "security modules: AppArmor enabled: cp1 w2" in text
+    assert "security modules: neither AppArmor nor SELinux: w1" in text
+
+
 def test_dead_api_leaves_what_the_nodes_say() -> None:
     states = converged()
     state: Any = states["cp1"]

@@ -26,6 +26,7 @@ def of_node(foreign: str = "") -> dict[str, Any]:
             "name": "containerd",
             "file": "version = 3",
             "running": {"cgroup_driver": "systemd", "log_driver": None},
+            "sockets": {"/run/containerd/containerd.sock": None},
         },
         "capacity": vars(MACHINE),
         "machine": {

@@ -10,6 +10,7 @@ from kprov.lint.record import Config, Facts, Node, Runtime, View
 from kprov.lint.rule import Row
 from kprov.lint.rules import RULES
 from kprov.lint.wanted import wanted
+from kprov.remote.node.runtime import CONTAINERD
 from kprov.reserve.capacity import Capacity
 from tests.unit.factories import make_host
 
@@ -31,7 +32,7 @@ def good(**variables: Any) -> Node:
         started=1000.0,
         written={"/var/lib/kubelet/config.yaml": 900.0},
     )
-    return Node("w1", spec, live, live, facts)
+    return Node("w1", spec, live, replace(live, sockets={CONTAINERD: None}), facts)
 
 
 def with_fields(view: View, **fields: Any) -> View:

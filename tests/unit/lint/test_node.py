@@ -89,10 +89,19 @@ def test_containerd_says_its_cgroup_driver(node: Path, monkeypatch: pytest.Monke
         "name": "containerd",
         "file": "version = 3",
         "running": {"cgroup_driver": "systemd", "log_driver": None},
+        "sockets": {},
     }
     assert asked == [["/opt/crictl", "--runtime-endpoint", "unix:///run/containerd/containerd.sock", "info"]]
     monkeypatch.setattr(commands, "output", lambda arguments, timeout: None)
     assert runtime.look("/opt", [])["running"] is None
+
+
+def test_a_runtime_that_hangs_is_not_asked_for_more(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = {"/run/containerd/containerd.sock": "gives no answer within 5 s"}
+    monkeypatch.setattr(runtime, "answers", lambda name: silent)
+    monkeypatch.setattr(commands, "output", lambda arguments, timeout: pytest.fail("crictl was asked"))
+    found = runtime.look("/opt", [])
+    assert (found["running"], found["sockets"]) == (None, silent)
 
 
 def test_docker_is_known_by_its_socket(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:

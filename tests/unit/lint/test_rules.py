@@ -95,6 +95,12 @@ FAILING: list[tuple[str, str, Change, str]] = [
     ("resolv-conf", "error", machine(nameservers={RESOLV_CONF: ("127.0.0.53",)}), "CoreDNS stops"),
     ("resolv-conf", "warning", machine(nameservers={RESOLV_CONF: ("127.0.0.53", "192.0.2.53")}), "pod itself"),
     ("shutdown-delay", "warning", lambda node: replace(node, running=replace(node.running, shutdown_delay=5)), "5 s"),
+    (
+        "runtime-responds",
+        "error",
+        lambda node: replace(node, running=replace(node.running, sockets={"/run/a.sock": "gives no answer"})),
+        "/run/a.sock gives no answer",
+    ),
     ("cgroup-driver", "error", kubelet(cgroupDriver="cgroupfs"), "two managers"),
     ("cgroup-driver", "error", lambda node: runtime(node, cgroup_driver="cgroupfs"), "two managers"),
     ("container-logs", "warning", kubelet(containerLogMaxSize="-1"), "not rotated"),
@@ -176,7 +182,11 @@ def test_what_the_inventory_asks_for_is_said_so() -> None:
 
 
 def test_with_the_api_dead_files_are_judged_and_running_values_are_not_asked() -> None:
-    node = replace(good(), running=View(kernel=good().running.kernel), unasked="the API server does not answer")
+    node = replace(
+        good(),
+        running=View(kernel=good().running.kernel, sockets=good().running.sockets),
+        unasked="the API server does not answer",
+    )
     rows = {found.rule: found for found in judge([node])}
     assert {found.verdict for found in rows.values()} == {"ok"}
     assert rows["max-pods"].running == "not asked"

@@ -51,6 +51,15 @@ def test_a_root_that_must_be_a_mount(device: str, codes: list[str]) -> None:
     assert [p.code for p in preflight(spec, fresh(spec, filesystems=filesystems))] == codes
 
 
+def test_a_runtime_that_hangs_is_named_with_its_unit() -> None:
+    spec = make_spec(1, 0)
+    sockets = {"/run/containerd/containerd.sock": "gives no answer within 5 s", "/run/docker.sock": None}
+    problem = only(spec, fresh(spec, runtime=sockets), "runtime-responds")
+    assert problem.severity == "warning"
+    assert problem.message == "containerd (/run/containerd/containerd.sock) gives no answer within 5 s"
+    assert "systemctl restart containerd" in str(problem.hint)
+
+
 def on(root: str) -> PhaseState:
     fingerprint = {"container_runtime": "containerd", "container_runtime_root": root}
     return PhaseState(fingerprint=fingerprint, finished="t", dirty=False)
