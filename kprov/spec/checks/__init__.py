@@ -56,6 +56,7 @@ CHECKS: tuple[Check, ...] = (
     artifacts.image_repository,
     kubernetes.durations,
     kubernetes.health_deadline,
+    kubernetes.terminated_pods,
     kubernetes.flags,
     kubernetes.ignored_preflight_errors,
     kubernetes.paths,

@@ -67,6 +67,15 @@ def health_deadline(draft: Draft, report: Report) -> None:
             report.error("deadline", message, host=host.name, variable=name, hint="120 is the default")
 
 
+def terminated_pods(draft: Draft, report: Report) -> None:
+    """A number of pods; the controller takes a negative one silently for 0."""
+    name = "control_plane_terminated_pod_gc_threshold"
+    for pods, host in draft.distinct(name):
+        if pods < 0:
+            message, hint = f"{name} is {pods}: it is a number of pods", "0 keeps all of them, 12500 is the default"
+            report.error("pods", message, host=host.name, variable=name, hint=hint)
+
+
 def flags(draft: Draft, report: Report) -> None:
     """Further flags are names without dashes, each with one value."""
     for name in FLAGS:
