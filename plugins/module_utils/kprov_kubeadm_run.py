@@ -18,6 +18,7 @@ from ansible.module_utils import kprov_fs
 from ansible.module_utils.kprov_paths import real
 
 LOGS = "/var/log/kprov"
+MOST = 1024 * 1024  # bytes of a log, then it is set aside for a new one: with the one before that twice as many
 TAIL = 15
 TOKEN = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b")
 JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")  # of a service account or OpenID Connect
@@ -43,6 +44,9 @@ class Runner:
     def run(self, command: list[str], deadline: float) -> str:
         """Output of a command, as it came; StepError, without secrets, if it fails or does not end in time."""
         kprov_fs.make_directories(real(LOGS), 0o700)
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(real(self.log)).st_size > MOST:
+                os.replace(real(self.log), real(self.log) + ".1")
         descriptor = os.open(real(self.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "a", encoding="utf-8") as log:
             log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} $ {self.scrub(' '.join(command))}\n")

@@ -202,6 +202,16 @@ def test_output_goes_to_a_private_log_without_secrets(node: Path) -> None:
         assert "(secret) (token)" in text
 
 
+def test_log_that_has_grown_is_set_aside_once(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "MOST", 100)
+    runner = run.Runner("worker", "/usr/bin", [])
+    for word in ("one", "two", "three"):
+        runner.run(["echo", word * 40], 10)
+    assert "three" in (node / "var/log/kprov/worker.log").read_text()
+    assert sorted(path.name for path in (node / "var/log/kprov").iterdir()) == ["worker.log", "worker.log.1"]
+    assert "two" in (node / "var/log/kprov/worker.log.1").read_text()
+
+
 def test_step_ends_at_its_deadline(node: Path) -> None:
     with pytest.raises(run.StepError, match=r"did not end within 0\.5 s"):
         run.Runner("worker", "/usr/bin", []).run(["sleep", "60"], 0.5)
