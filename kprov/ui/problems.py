@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,13 +11,17 @@ from rich.markup import escape
 from kprov.errors import KprovError, PhaseError, Problem
 
 COLOURS = {"error": "red", "warning": "yellow"}
+MOST_HOSTS = 10  # named in one line; `-o json` has all
 
 
 def print_problems(console: Console, problems: Sequence[Problem]) -> None:
-    """One block per problem, errors first; compilers' file:line so that an editor can jump there."""
-    for problem in sorted(problems, key=lambda p: p.severity):
+    """One block per problem, errors first; compilers' file:line so that an editor can jump there.
+
+    What is the same on several hosts, hint included, is said once.
+    """
+    for problem, hosts in _together(sorted(problems, key=lambda p: p.severity)):
         colour = COLOURS[problem.severity]
-        where = _where(problem)
+        where = _where(problem, hosts)
         console.print(
             f"[{colour}]{problem.severity}[/{colour}] {where}{escape(problem.message)} [dim]({problem.code})[/dim]",
             soft_wrap=True,
@@ -25,12 +30,23 @@ def print_problems(console: Console, problems: Sequence[Problem]) -> None:
             console.print(f"      hint  {escape(problem.hint)}", soft_wrap=True)
 
 
-def _where(problem: Problem) -> str:
+def _together(problems: Sequence[Problem]) -> list[tuple[Problem, list[str]]]:
+    """Each different problem, in order, with its hosts."""
+    hosts: dict[Problem, list[str]] = {}
+    for problem in problems:
+        named = hosts.setdefault(replace(problem, host=None), [])
+        if problem.host and problem.host not in named:
+            named.append(problem.host)
+    return list(hosts.items())
+
+
+def _where(problem: Problem, hosts: Sequence[str]) -> str:
     parts = []
     if problem.file:
         parts.append(f"{problem.file}:{problem.line}" if problem.line else problem.file)
-    if problem.host:
-        parts.append(problem.host)
+    if hosts:
+        more = f" and {len(hosts) - MOST_HOSTS} more" if len(hosts) > MOST_HOSTS else ""
+        parts.append(", ".join(hosts[:MOST_HOSTS]) + more)
     return "".join(f"{escape(part)}: " for part in parts)
 
 
