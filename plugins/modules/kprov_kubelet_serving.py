@@ -10,8 +10,9 @@ description:
   - Called through the action plugin of the same name, which adds the program that approves. It is the one that a
     control plane runs every day before it checks its certificates.
   - A request with any other name, address, requestor or usage stays pending and is named in a warning.
-  - Fails when a kubelet of C(wait_for) does not serve a certificate of the cluster's CA within C(deadline). Where the
-    API server does not answer, it warns. Without a cluster on this machine it does nothing.
+  - Fails when a kubelet of C(wait_for) does not serve a certificate of the cluster's CA within C(deadline). One that
+    serves what it signed itself has not been told to ask: it is not waited for, and named in a warning. Where the API
+    server does not answer, it warns. Without a cluster on this machine it does nothing.
 options:
   kubelets: {description: "Node to address, port, and names that it may ask for besides.", type: dict, required: true}
   wait_for: {description: Nodes that must serve one in the end., type: list, elements: str, default: []}
@@ -72,6 +73,11 @@ def warnings(answer: dict) -> list[str]:
         f"(`kubectl certificate approve|deny {one['request']}` decides otherwise)"
         for one in answer["left"]
     ]
+    if answer["own"]:
+        found.append(
+            f"the kubelets of {', '.join(answer['own'])} serve a certificate that they signed themselves: they have "
+            "not been told to ask yet; `kprov up` for these hosts does it (phase kubelet)"
+        )
     if answer["error"]:
         found.append(
             f"kubelets' serving certificates could not be looked after: {answer['error']}; the same command again"

@@ -135,6 +135,11 @@ def test_off_and_on_again_for_a_cluster_that_runs(lab: LabCluster, asking: Path)
     assert kprov("certs", "check", str(lab.inventory)).data["findings"] == []
     lab.ssh("cp1", "rm /var/lib/kubelet/pki/kubelet-server-*")
     lab.ssh("w1", "rm /var/lib/kubelet/pki/kubelet-server-*")
+    some = up(asking, "--limit", lab.node("cp1"), "--no-verify")
+    assert served(lab, "cp1")
+    waits = [problem["message"] for problem in some.envelope["problems"] if "signed themselves" in problem["message"]]
+    assert waits, some.envelope["problems"]
+    assert lab.node("w1") in waits[0]
     up(asking)
     assert_signed(lab)
     assert up(asking).data["module_calls"] == {}

@@ -22,6 +22,8 @@ from kprov.remote.node.api import AUTHORITY, ApiError, Client
 PATH = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 PENDING = f"{PATH}?fieldSelector=spec.signerName%3D{quote(SIGNER, safe='')}"
 MESSAGE = "its names and addresses are those of the inventory"
+# X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: kubelet.crt holds its own authority.
+SELF_SIGNED = (18, 19)
 API_SECONDS, HANDSHAKE_SECONDS, POLL = 10.0, 3.0, 0.5
 ERRORS = (OSError, ValueError, http.client.HTTPException, ApiError, KeyError, TypeError)
 
@@ -37,14 +39,15 @@ def approve_until(
 ) -> dict[str, Any]:
     """Approve what may be, until each node of wait_for serves what the cluster's CA signed for its address.
 
-    deadline: seconds. Nodes that are not there, or whose kubelet has stopped to report, are not waited for. Answers
-    approved and left as approve(), missing: node to why it serves no such certificate, error: why the API server did
-    not answer.
+    deadline: seconds. Nodes that are not there, or whose kubelet has stopped to report, are not waited for, nor are
+    those whose kubelet serves what it signed itself: it has not been told to ask. Answers approved and left as
+    approve(), missing: node to why it serves no such certificate, own: nodes that have not been told, error: why the
+    API server did not answer.
     """
     end = time.monotonic() + deadline
     approved: dict[str, str] = {}
     while True:
-        answer: dict[str, Any] = {"approved": [], "left": [], "missing": {}, "error": None}
+        answer: dict[str, Any] = {"approved": [], "left": [], "missing": {}, "own": [], "error": None}
         try:
             client = Client(port, API_SECONDS)
             try:
@@ -52,8 +55,9 @@ def approve_until(
                 present = [name for name in wait_for if name in kubelets and _reports(client, name)]
             finally:
                 client.close()
-            missing = {name: unserved(kubelets[name]) for name in present}
-            answer["missing"] = {name: why for name, why in missing.items() if why}
+            found = {name: unserved(kubelets[name]) for name in present}
+            answer["own"] = [name for name, why in found.items() if _own(why)]
+            answer["missing"] = {name: str(why) for name, why in found.items() if why and not _own(why)}
         except ERRORS as error:
             answer["error"] = f"https://127.0.0.1:{port}: {error}"
         approved.update({one["request"]: one["node"] for one in answer["approved"]})
@@ -104,7 +108,7 @@ def _reports(client: Client, name: str) -> bool:
     return node is not None and all(one["status"] != "Unknown" for one in conditions if one["type"] == "Ready")
 
 
-def unserved(kubelet: dict[str, Any]) -> str | None:
+def unserved(kubelet: dict[str, Any]) -> Exception | None:
     """Why a kubelet does not serve what the cluster's CA signed for its address, as the API server would see it."""
     address, port = kubelet["address"], int(kubelet.get("port") or 10250)
     context = ssl.create_default_context(cafile=read.real(AUTHORITY))
@@ -112,5 +116,10 @@ def unserved(kubelet: dict[str, Any]) -> str | None:
         with socket.create_connection((address, port), timeout=HANDSHAKE_SECONDS) as plain:
             context.wrap_socket(plain, server_hostname=address).close()
     except (OSError, ValueError) as error:
-        return f"{address}:{port}: {error}"
+        return error
     return None
+
+
+def _own(why: Exception | None) -> bool:
+    """Whether a kubelet serves a certificate that it signed itself; one that waits for an answer serves none."""
+    return isinstance(why, ssl.SSLCertVerificationError) and why.verify_code in SELF_SIGNED

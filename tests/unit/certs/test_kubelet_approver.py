@@ -77,12 +77,37 @@ def test_a_node_that_has_not_joined_is_not_waited_for(plane: Node, api: ApiServe
     assert run(plane, "w1")["missing"] == {}
 
 
-def test_a_certificate_of_its_own_making_is_none(plane: Node, api: ApiServer) -> None:
-    server = TlsServer(pki.authority("w1@1"), plane.sockets["kubelet"])
+def serves(plane: Node, pair: pki.Pair) -> dict[str, Any]:
+    server = TlsServer(pair, plane.sockets["kubelet"])
     try:
-        assert "CERTIFICATE_VERIFY_FAILED" in run(plane, "w1")["missing"]["w1"]
+        return run(plane, "w1")
     finally:
         server.close()
+
+
+def test_a_kubelet_that_signs_its_own_was_not_told_to_ask(plane: Node, api: ApiServer) -> None:
+    answer = serves(plane, pki.authority("w1@1"))
+    assert (answer["own"], answer["missing"]) == (["w1"], {})
+
+
+def test_one_that_the_cluster_signed_is_what_is_waited_for(plane: Node, api: ApiServer) -> None:
+    answer = serves(plane, pki.issue(pki.kubeadm().ca, "system:node:w1", sans=("w1", LOOPBACK)))
+    assert (answer["own"], answer["missing"]) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ({"sans": ("w1", LOOPBACK), "days": -0.5}, "expired"),
+        ({"sans": ("w1", "10.9.9.9")}, "IP address mismatch"),
+        ({"sans": ("w1", LOOPBACK), "issuer": pki.authority("another")}, "unable to get local issuer"),
+    ],
+    ids=["ended", "another address", "another cluster's"],
+)
+def test_what_nobody_can_verify_is_waited_for(plane: Node, api: ApiServer, how: dict[str, Any], why: str) -> None:
+    issuer = how.pop("issuer", pki.kubeadm().ca)
+    answer = serves(plane, pki.issue(issuer, "system:node:w1", **how))
+    assert why in answer["missing"]["w1"]
 
 
 def test_an_api_server_that_is_away_is_said(plane: Node) -> None:

@@ -31,7 +31,7 @@ def test_the_approver_runs_and_answers(plugin: Plugin, program: str, tmp_path: P
 
 def test_what_stays_pending_is_a_warning_that_says_how_to_decide(plugin: Plugin) -> None:
     left = [{"request": "csr-1", "requestor": "system:node:w1", "why": "it asks for cp1"}]
-    (warning,) = plugin("modules", "kprov_kubelet_serving").warnings({"left": left, "error": None})
+    (warning,) = plugin("modules", "kprov_kubelet_serving").warnings({"left": left, "own": [], "error": None})
     assert "csr-1" in warning
     assert "it asks for cp1" in warning
     assert "kubectl certificate approve|deny csr-1" in warning
