@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,7 +17,7 @@ from kprov.ui.result import Result
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from kprov.certs.item import Inventory
+    from kprov.certs.item import Inventory, Item
     from kprov.certs.renewal import Renewal, Renewed
     from kprov.engine.certs_renew import Ran
     from kprov.remote.ssh import Connections
@@ -49,8 +49,7 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
     Raises InputError, ConnectError when a control plane cannot be looked at, PhaseError when the run failed before it
     changed a certificate.
     """
-    from kprov.certs.renewal import compare, plan, plan_names
-    from kprov.certs.rules.identity import lacking
+    from kprov.certs.renewal import compare, plan
     from kprov.engine.certs_renew import Request, run_renewal
     from kprov.engine.problems import module_warnings
     from kprov.remote.ssh import Connections
@@ -62,20 +61,17 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
     spec = loaded.spec
     hosts = _hosts(spec, options.limit)
     only, within = _wanted(spec, how)
-    if how.apply_sans and (how.only or how.within or how.everything):
-        raise InputError("--apply-sans goes by names, not by time", hint="leave --only, --within and --all out")
     with Connections(accept_new_host_keys=options.accept_new_host_keys) as connections:
         before = _look(spec, connections)
+        problems = [*loaded.warnings, *_away(before)]
+        done = f"nothing to renew: everything has more than {within} left and is in use"
         if how.apply_sans:
-            renewal = plan_names(lacking(before, spec), hosts)
-            only, within = tuple(sorted({item for names in renewal.names.values() for item in names})), ""
+            renewal, only, within = _by_names(before, spec, hosts, problems)
+            done = "nothing to issue: what kubeadm has issued for servers has all names of the inventory"
         else:
             renewal = plan(before, hosts, only, _seconds(within), _copied(spec))
-        problems = [*loaded.warnings, *_external(renewal), *_away(before)]
+        problems += _external(renewal)
         if not renewal:
-            done = f"nothing to renew: everything has more than {within} left and is in use"
-            if how.apply_sans:
-                done = "nothing to renew: the API server's and etcd's certificates have all names of the inventory"
             return report(spec.name, done, problems, ExitCode.OK, started)
         if how.confirm and not how.confirm(renewal, before, len(spec.group("kube_control_plane"))):
             raise Interrupted("stopped before any change")
@@ -145,6 +141,8 @@ def _wanted(spec: ClusterSpec, how: RenewOptions) -> tuple[tuple[str, ...], str]
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"those there are: {', '.join(sorted(known))}"
             raise InputError(f"there is no certificate {name} to renew", hint=hint)
+    if how.apply_sans and (how.only or how.within or how.everything):
+        raise InputError("--apply-sans goes by names, not by time", hint="leave --only, --within and --all out")
     if how.everything:
         return only, ""
     within = str(variables["certs_renew_within"]) if how.within is None else how.within
@@ -194,6 +192,37 @@ def _external(renewal: Renewal) -> list[Problem]:
             hint="have a new one signed where that CA is",
         )
         for item in renewal.external
+    ]
+
+
+def _by_names(
+    before: Inventory, spec: ClusterSpec, hosts: Sequence[str], problems: list[Problem]
+) -> tuple[Renewal, tuple[str, ...], str]:
+    """What lacks names; certificates and span for the backup before it. Adds what nobody here can issue to problems."""
+    from kprov.certs.renewal import plan_names
+    from kprov.certs.rules.identity import lacking
+
+    found = list(lacking(before, spec))
+    problems += _not_issued(found, hosts)
+    renewal = plan_names(found, hosts)
+    return renewal, tuple(sorted({item for names in renewal.names.values() for item in names})), ""
+
+
+def _not_issued(lacking: Iterable[tuple[Item, list[str]]], hosts: Sequence[str]) -> list[Problem]:
+    """Certificates that lack names, and that neither kubeadm nor the owner of another CA issues."""
+    from kprov.certs.item import Renewer
+
+    by_us = (Renewer.KUBEADM, Renewer.EXTERNAL)
+    left = [(item, names) for item, names in lacking if item.host in hosts and item.renewer not in by_us]
+    return [
+        Problem(
+            "warning",
+            "san-missing",
+            f"{item.name} ({item.place}) is not valid for {', '.join(names)}, and kubeadm has not issued it",
+            host=item.host,
+            hint="issue it again with what made it",
+        )
+        for item, names in left
     ]
 
 

@@ -13,6 +13,7 @@ from kprov.certs.certificate import from_pem
 from kprov.certs.item import Inventory, Item, Key, Renewer, Served
 from kprov.certs.node.known import KUBEADM
 from kprov.certs.renewal import compare, plan, plan_names
+from kprov.commands.certs_renew import _not_issued
 from kprov.ui.renewal_table import impact
 from tests.unit.plugins.certificates import NOW, Pair, issue
 
@@ -182,3 +183,14 @@ def test_names_are_given_to_what_kubeadm_renews_and_to_nothing_else() -> None:
     ]
     assert [one.host for one in found.external] == ["cp2"]
     assert not plan_names([], ["cp1"])
+
+
+def test_what_kubeadm_has_not_issued_is_named() -> None:
+    lacking = [
+        (item("cp1", "apiserver"), ["a"]),
+        (item("cp1", "etcd-server", renewer=Renewer.KPROV), ["10.0.0.9"]),
+        (item("cp2", "etcd-peer", renewer=Renewer.NOBODY), ["10.0.0.9"]),
+    ]
+    (problem,) = _not_issued(lacking, ["cp1"])
+    assert (problem.host, problem.code, problem.severity) == ("cp1", "san-missing", "warning")
+    assert "etcd-server" in problem.message
