@@ -50,6 +50,7 @@ class _Reader:
                 skew=skew,
                 service_account=account["sha256"] if account else None,
                 timer=answer["timer"],
+                csrs=answer["csrs"],
                 private_keys=(_key(account["private"]),) if account and account["private"] else (),
             )
         )
@@ -107,9 +108,8 @@ class _Reader:
             authority = "etcd-ca"
         answered = tuple(served.get(name, ()))
         for position, certificate in enumerate(certificates):
-            chain = position > 0 and not certificate.is_ca
-            if chain or (position > 0 and name not in _AUTHORITIES):
-                continue  # intermediate authorities after a leaf
+            if position > 0 and (name not in _AUTHORITIES or not certificate.is_ca):
+                continue  # between the leaf and its authority
             yield Item(
                 host=self.host,
                 name=name or path.rpartition("/")[2],
@@ -118,6 +118,7 @@ class _Reader:
                 certificate=certificate,
                 renewer=self._etcd_renewer() if service_s else self._renewer(name, path),
                 authority=authority,
+                chain=() if name in _AUTHORITIES else certificates[1:],
                 key=_key(file["key"]) if file["key"] and position == 0 else None,
                 served=answered,
                 served_equal=all(one.certificate == certificate for one in answered) if answered else None,
@@ -157,7 +158,7 @@ class _Reader:
         path = entry["path"]
         directory, _, file = path.rpartition("/")
         name = file if directory == known.KUBERNETES else path
-        certificate = from_pem(entry["pem"])[0]
+        certificate, *chain = from_pem(entry["pem"])
         started = self._reader_started(path)
         yield Item(
             host=self.host,
@@ -167,6 +168,7 @@ class _Reader:
             certificate=certificate,
             renewer=self._kubeconfig_renewer(name, certificate),
             authority="ca",
+            chain=tuple(chain),
             authorities=from_pem(entry["authority"]) if entry["authority"] else (),
             key=_key(entry["key"]),
             served_equal=None if started is None else started_after(started, entry["changed"]),

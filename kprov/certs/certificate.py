@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -92,6 +93,21 @@ class Certificate:
         except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
             return False
         return True
+
+
+def between(
+    leaf: Certificate, chain: Sequence[Certificate], authorities: Sequence[Certificate]
+) -> tuple[Certificate, ...] | None:
+    """The certificates of a chain that lead from a leaf to one of the authorities; None if none of them signed it."""
+    found: list[Certificate] = []
+    last = leaf
+    while not any(last.signed_by(authority) for authority in authorities):
+        issuer = next((one for one in chain if one not in found and one.is_ca and last.signed_by(one)), None)
+        if issuer is None:
+            return None
+        found.append(issuer)
+        last = issuer
+    return tuple(found)
 
 
 def from_pem(text: str) -> tuple[Certificate, ...]:

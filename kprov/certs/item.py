@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -52,7 +52,8 @@ class Served:
 class Item:
     """host: "" for what belongs to the cluster. name: kubeadm's where kubeadm has one. place: path, address or object.
 
-    authority: name of the item that signed it. authorities: those that it makes its user trust (a kubeconfig's).
+    authority: name of the item that signed it; chain: certificates between the two, in the same file.
+    authorities: those that it makes its user trust (a kubeconfig's).
     served_equal: whether what is in use is what is on disk; None where that cannot be seen from outside. changed: when
     the file was, in seconds since the epoch; started: when the process was that reads it only at its start.
     """
@@ -64,6 +65,7 @@ class Item:
     certificate: Certificate
     renewer: Renewer
     authority: str | None = None
+    chain: tuple[Certificate, ...] = ()
     authorities: tuple[Certificate, ...] = ()
     key: Key | None = None
     served: tuple[Served, ...] = ()
@@ -100,6 +102,7 @@ class Machine:
 
     skew: seconds its clock is wrong. service_account: digest of the public key. private_keys: those without a
     certificate, which never end: the one that signs the tokens of service accounts. timer: of kprov.certs.node.timer.
+    csrs: name of an item to the request for it that waits on the host for a CA elsewhere, PEM.
     """
 
     host: str
@@ -108,6 +111,7 @@ class Machine:
     service_account: str | None = None
     private_keys: tuple[Key, ...] = ()
     timer: Mapping[str, Any] | None = None
+    csrs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,10 @@ class Inventory:
     leases: tuple[Lease, ...] = ()
     unread: tuple[Unread, ...] = ()
     requests: tuple[Request, ...] = ()
+
+    def machine(self, host: str) -> Machine | None:
+        """What a host said of itself; None if it was not asked or did not answer."""
+        return next((machine for machine in self.machines if machine.host == host), None)
 
     def named(self, host: str, name: str | None) -> Item | None:
         """The item of that name on a host."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from kprov.cli.ask import announce_plan, asking
+from kprov.cli.certs_csr import csr_app
 from kprov.cli.finish import finish
 from kprov.cli.options import (
     AcceptNewHostKeys,
@@ -19,6 +20,7 @@ from kprov.cli.options import (
     Output,
     Yes,
     cluster_options,
+    split_names,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ certs_app = typer.Typer(
     rich_markup_mode=None,
     help="Certificates: check all that expire, renew kubeadm's. For any kubeadm cluster, kprov's or not.",
 )
+certs_app.add_typer(csr_app, name="csr")
 
 
 class CheckFormat(StrEnum):
@@ -144,24 +147,21 @@ def renew(
     from kprov.ui.console import err
 
     how = RenewOptions(
-        only=_names(only),
+        only=split_names(only),
         within=within,
         everything=everything,
         apply_sans=apply_sans,
         dry_run=dry_run,
         accept_outage=accept_outage,
         break_lock=break_lock,
-        confirm=asking("renew these?", _announce, yes=yes or dry_run),
+        confirm=asking("renew these?", announce_renewal, yes=yes or dry_run),
     )
     options = cluster_options(inventory or inventory_option, accept_new_host_keys, host)
     finish("certs.renew", output, lambda: certs_renew(options, how, err()))
 
 
-def _names(given: list[str] | None) -> tuple[str, ...]:
-    return tuple(name for item in given or () for name in item.split(",") if name)
-
-
-def _announce(renewal: Renewal, found: Found, control_planes: int) -> None:
+def announce_renewal(renewal: Renewal, found: Found, control_planes: int) -> None:
+    """What is renewed, what restarts, what becomes of the API."""
     from kprov.ui.console import err
     from kprov.ui.renewal_table import print_renewal
 

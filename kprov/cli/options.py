@@ -46,13 +46,17 @@ VerifyAll = Annotated[
 ]
 
 
+def split_names(given: list[str] | None) -> tuple[str, ...]:
+    """Of an option that may be repeated, or given once with commas."""
+    return tuple(name for item in given or () for name in item.split(",") if name)
+
+
 def cluster_options(inventory: Path | None, accept_new_host_keys: bool, limit: list[str] | None = None) -> Options:
     """The options of a command that talks to a cluster's hosts."""
     from kprov.commands.context import Options
     from kprov.ui.progress import PlainProgress
 
-    names = tuple(name for item in limit or () for name in item.split(",") if name)
-    return Options(inventory, accept_new_host_keys, names, PlainProgress())
+    return Options(inventory, accept_new_host_keys, split_names(limit), PlainProgress())
 
 
 def phase_names(names: list[str] | None) -> tuple[str, ...]:

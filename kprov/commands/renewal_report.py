@@ -1,4 +1,4 @@
-"""What `kprov certs renew` answers: items with their proof, what failed, in which state each then is."""
+"""What a renewal answers: items with their proof, what failed, in which state each then is."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def summary(items: Sequence[Renewed], ran: Ran, seconds: float) -> str:
 
 
 def report(
+    operation: str,
     cluster: str,
     done: str,
     problems: Sequence[Problem],
@@ -55,7 +56,7 @@ def report(
     planned: Renewal | None = None,
     ran: Ran | None = None,
 ) -> Result:
-    """done: the line below the table; started: by time.monotonic(); planned: of a dry run."""
+    """operation: as typed. done: the line below the table; started: by time.monotonic(); planned: of a dry run."""
     from kprov.ui.renewal_table import renewed_table
 
     data: dict[str, Any] = {
@@ -75,7 +76,8 @@ def report(
         "seconds": round(time.monotonic() - started, 2),
         "log": str(ran.log) if ran else None,
     }
-    return Result("certs.renew", data, lambda out: renewed_table(out, cluster, items, done), problems, code)
+    kind = operation.replace(" ", ".")
+    return Result(kind, data, lambda out: renewed_table(out, cluster, items, done), problems, code)
 
 
 def _item(one: Renewed) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Runs the playbook certs_renew under the cluster's lock, and keeps the backups that it fetches."""
+"""Runs the playbooks certs_renew and certs_csr under the cluster's lock, and keeps the backups that they fetch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from kprov.engine.locked import LockedRun, run_locked
 from kprov.engine.run import Outcome
 from kprov.spec.cluster import ClusterSpec
 
-OPERATION = "certs renew"
-PLAYBOOK = "certs_renew"
+RENEW, IMPORT, EXPORT = "certs renew", "certs csr import", "certs csr export"
+PLAYBOOK, REQUESTS = "certs_renew", "certs_csr"
 GROUP = "todo_certs_renew"
 KUBELETS = "todo_certs_renew_kubelets"
 ETCD = "todo_certs_renew_etcd"
@@ -26,7 +26,8 @@ ETCD = "todo_certs_renew_etcd"
 class Request:
     """hosts: control planes with something to do; kubelets, etcd: nodes whose kubelet has, whose etcd (a service) has.
 
-    only, within, recover, names: as the role's variables.
+    only, within, recover, names: as the role's variables. signed: host to item to certificate, PEM, that a CA elsewhere
+    has signed; with it nothing else is renewed, and every host has some. operation: as typed.
     """
 
     spec: ClusterSpec
@@ -41,12 +42,15 @@ class Request:
     accept_outage: bool = False
     break_lock: bool = False
     accept_new_host_keys: bool = False
+    signed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    operation: str = RENEW
 
 
 @dataclass(frozen=True)
 class Ran:
     """log: Ansible's. backups: host to bytes of the backup that was fetched, where kprov keeps it."""
 
+    operation: str
     outcome: Outcome
     log: Path
     backups: Mapping[str, int] = field(default_factory=dict)
@@ -55,44 +59,56 @@ class Ran:
 def run_renewal(request: Request) -> Ran:
     """One ansible-playbook. Raises LockedError, AnsibleError; a failed task is part of the answer."""
     spec = request.spec
-    planes = [host.name for host in spec.group("kube_control_plane")]
-    own = spec.host(planes[0]).variables
-    home = backup_home(spec.name)
+    own = spec.group("kube_control_plane")[0].variables
     elsewhere = own["certs_renew_backup_directory"]
+    home = backup_home(spec.name)
     variables = {
-        "certs_renew_only": list(request.only),
-        "certs_renew_within": request.within,
         "certs_renew_accept_outage": request.accept_outage or own["certs_renew_accept_outage"],
         "certs_renew_backup_directory": str(elsewhere or home),
         "certs_renew_recover": request.recover,
         "certs_renew_names": {host: dict(names) for host, names in request.names.items()},
-        GROUP: GROUP,
-        KUBELETS: KUBELETS,
-        ETCD: ETCD,
     }
+    sizes: Mapping[str, int] = {}
+    with controller_lock(spec.name, request.operation):
+        try:
+            outcome, log = _run(request, PLAYBOOK, variables)
+        finally:
+            sizes = {} if elsewhere else keep(home, int(own["certs_renew_backups_kept"]))
+    return Ran(request.operation, outcome, log, {host: size for host, size in sizes.items() if host in request.hosts})
+
+
+def run_requests(request: Request) -> Ran:
+    """Have requests wait on the hosts for certificates that another CA signs. Raises as run_renewal."""
+    with controller_lock(request.spec.name, request.operation):
+        return Ran(request.operation, *_run(request, REQUESTS, {}))
+
+
+def _run(request: Request, playbook: str, variables: dict[str, Any]) -> tuple[Outcome, Path]:
+    """(what came of it, Ansible's log)."""
+    spec = request.spec
+    planes = [host.name for host in spec.group("kube_control_plane")]
+    chosen = {"certs_renew_only": list(request.only), "certs_renew_within": request.within}
     hosts: dict[str, Any] = {name: {} for name in dict.fromkeys([*planes, *request.kubelets, *request.etcd])}
+    for name, certificates in request.signed.items():
+        hosts[name]["certs_renew_signed"] = dict(certificates)
     children: dict[str, Any] = {
         GROUP: {"hosts": {name: {} for name in request.hosts}},
         KUBELETS: {"hosts": {name: {} for name in request.kubelets}},
         ETCD: {"hosts": {name: {} for name in request.etcd}},
     }
-    with controller_lock(spec.name, OPERATION):
-        journal = Journal(spec.name, OPERATION)
-        wanted = LockedRun(
-            operation=OPERATION,
-            spec=spec,
-            playbooks=[PLAYBOOK],
-            generated={"all": {"hosts": hosts, "children": children}},
-            variables=variables,
-            lock_host=planes[0],
-            on_event=request.on_event,
-            break_lock=request.break_lock,
-            accept_new_host_keys=request.accept_new_host_keys,
-        )
-        try:
-            outcome = run_locked(wanted, journal)
-        finally:
-            journal.close()
-            sizes = {} if elsewhere else keep(home, int(own["certs_renew_backups_kept"]))
-    fetched = {host: size for host, size in sizes.items() if host in request.hosts}
-    return Ran(outcome, journal.ansible_log, fetched)
+    journal = Journal(spec.name, request.operation)
+    wanted = LockedRun(
+        operation=request.operation,
+        spec=spec,
+        playbooks=[playbook],
+        generated={"all": {"hosts": hosts, "children": children}},
+        variables={**chosen, **variables, GROUP: GROUP, KUBELETS: KUBELETS, ETCD: ETCD},
+        lock_host=planes[0],
+        on_event=request.on_event,
+        break_lock=request.break_lock,
+        accept_new_host_keys=request.accept_new_host_keys,
+    )
+    try:
+        return run_locked(wanted, journal), journal.ansible_log
+    finally:
+        journal.close()

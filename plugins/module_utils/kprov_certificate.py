@@ -28,7 +28,10 @@ IDENTITY = {NAMES: "names", "2.5.29.15": "key usage", "2.5.29.37": "extended key
 
 @dataclass(frozen=True)
 class Certificate:
-    """not_before, not_after: seconds since the epoch. subject, issuer: DER. extensions: dotted OID to DER value."""
+    """not_before, not_after: seconds since the epoch. subject, issuer, public_key (SubjectPublicKeyInfo): DER.
+
+    extensions: dotted OID to DER value.
+    """
 
     sha256: str
     serial: int
@@ -36,6 +39,7 @@ class Certificate:
     not_after: int
     subject: bytes
     issuer: bytes
+    public_key: bytes
     extensions: dict[str, bytes]
 
     def summary(self) -> dict:
@@ -74,8 +78,8 @@ def names(certificate: Certificate) -> list[str]:
     value = certificate.extensions.get(NAMES)
     if value is None:
         return []
-    _, _, content = next(_elements(value))
-    found = [(tag, name) for tag, _, name in _elements(content)]
+    _, _, content = next(elements(value))
+    found = [(tag, name) for tag, _, name in elements(content)]
     return [name.decode("ascii") for tag, name in found if tag == DNS] + [
         str(ipaddress.ip_address(name)) for tag, name in found if tag == ADDRESS
     ]
@@ -84,20 +88,20 @@ def names(certificate: Certificate) -> list[str]:
 def lost(old: Certificate, new: Certificate) -> list[str]:
     """What the new certificate says differently of its owner: subject, issuer, names, usages. Empty: a true renewal."""
     found = [name for name in ("subject", "issuer") if getattr(old, name) != getattr(new, name)]
-    return found + [name for oid, name in IDENTITY.items() if old.extensions.get(oid) != new.extensions.get(oid)]
+    return found + [name for each, name in IDENTITY.items() if old.extensions.get(each) != new.extensions.get(each)]
 
 
 def _certificate(data: bytes) -> Certificate:
-    (tag, _, content), *rest = _elements(data)
+    (tag, _, content), *rest = elements(data)
     if tag != SEQUENCE or rest:
         raise ValueError("not a certificate")
-    _, _, signed = next(_elements(content))
-    fields = list(_elements(signed))
+    _, _, signed = next(elements(content))
+    fields = list(elements(signed))
     if fields[0][0] == VERSION:
         del fields[0]
-    serial, _algorithm, issuer, validity, subject = fields[:5]
-    times = [_time(tag, content) for tag, _, content in _elements(validity[2])]
-    found = next((content for tag, _, content in fields[5:] if tag == EXTENSIONS), None)
+    serial, _algorithm, issuer, validity, subject, public_key = fields[:6]
+    times = [_time(tag, content) for tag, _, content in elements(validity[2])]
+    found = next((content for tag, _, content in fields[6:] if tag == EXTENSIONS), None)
     return Certificate(
         sha256=hashlib.sha256(data).hexdigest(),
         serial=int.from_bytes(serial[2], "big"),
@@ -105,18 +109,19 @@ def _certificate(data: bytes) -> Certificate:
         not_after=times[1],
         subject=subject[1],
         issuer=issuer[1],
+        public_key=public_key[1],
         extensions={} if found is None else dict(_extensions(found)),
     )
 
 
 def _extensions(content: bytes) -> Iterator[tuple[str, bytes]]:
-    _, _, each = next(_elements(content))
-    for _, _, extension in _elements(each):
-        parts = [part for part in _elements(extension) if part[0] != BOOLEAN]  # without `critical`
-        yield _oid(parts[0][2]), parts[1][2]
+    _, _, each = next(elements(content))
+    for _, _, extension in elements(each):
+        parts = [part for part in elements(extension) if part[0] != BOOLEAN]  # without `critical`
+        yield oid(parts[0][2]), parts[1][2]
 
 
-def _elements(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+def elements(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """(tag, whole element, its content) one after another (X.690, definite lengths as DER has them)."""
     at = 0
     while at < len(data):
@@ -141,7 +146,8 @@ def _time(tag: int, content: bytes) -> int:
     return calendar.timegm(datetime.datetime.strptime(text, "%Y%m%d%H%M%SZ").timetuple())
 
 
-def _oid(content: bytes) -> str:
+def oid(content: bytes) -> str:
+    """An object identifier with dots."""
     numbers, value = [], 0
     for byte in content:
         value = value << 7 | byte & 0x7F

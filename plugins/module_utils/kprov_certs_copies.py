@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import time
 
 from ansible.module_utils import kprov_certificate as certificates
@@ -46,7 +45,7 @@ def refresh(path: str, known: dict[str, str], check_mode: bool) -> tuple[bool, s
     for _, value in entries:
         content = content.replace(value, known.get(value, value))
     if not check_mode:
-        _write(path, content)
+        kprov_fs.replace_content(real(path), content.encode())
     return True, None
 
 
@@ -56,12 +55,3 @@ def _ends(content: str) -> str:
     except (OSError, ValueError):
         return "which cannot be read"
     return f"{'expired' if found.not_after < time.time() else 'valid until'} {certificates.rfc3339(found.not_after)}"
-
-
-def _write(path: str, content: str) -> None:
-    """In one step; mode and owner stay, and a symbolic link stays one."""
-    target = os.path.realpath(real(path))
-    status = os.stat(target)
-    kprov_fs.atomic_write(target, content.encode(), stat.S_IMODE(status.st_mode))
-    if os.geteuid() == 0:
-        os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import tempfile
 
 CHUNK = 1024 * 1024
@@ -53,6 +54,15 @@ def atomic_write(path: str, data: bytes, mode: int) -> None:
         remove(temporary)
         raise
     sync_directory(directory)
+
+
+def replace_content(path: str, data: bytes) -> None:
+    """Replace what is in a file, atomically: its mode and owner stay, and a symbolic link stays one."""
+    target = os.path.realpath(path)
+    status = os.stat(target)
+    atomic_write(target, data, stat.S_IMODE(status.st_mode))
+    if os.geteuid() == 0:
+        os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
 
 
 def write_json(path: str, value: object, mode: int = 0o600) -> None:

@@ -105,14 +105,25 @@ def broken_pair(item: Item) -> bool:
 
 
 def load_identity(context: ssl.SSLContext, kubeconfig: str) -> None:
-    """Make the client certificate of a kubeconfig the context's. Python wants a file: one in memory, no disk sees it.
-
-    Raises OSError (ssl.SSLError is one) and ValueError.
-    """
+    """Make the client certificate of a kubeconfig the context's. Raises OSError (ssl.SSLError is one), ValueError."""
     content = text(kubeconfig)
+    _load_pair(context, embedded(content, "client-certificate"), embedded(content, "client-key"))
+
+
+def belongs(certificate: bytes, key: bytes) -> bool:
+    """Whether a private key is a certificate's; both PEM. False also for what is neither."""
+    try:
+        _load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key)
+    except ssl.SSLError:
+        return False
+    return True
+
+
+def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Python wants a file: one in memory, no disk sees it."""
     descriptor = os.memfd_create("kprov")
     try:
-        os.write(descriptor, b"\n".join(embedded(content, f"client-{part}") for part in ("certificate", "key")))
+        os.write(descriptor, b"\n".join((certificate, key)))
         context.load_cert_chain(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)
@@ -146,16 +157,23 @@ def seconds(span: str) -> int:
 
 
 def due(
-    known: dict[str, Item], found: dict[str, Certificate], only: list[str], within: float | None, now: float
+    known: dict[str, Item],
+    found: dict[str, Certificate],
+    only: list[str],
+    within: float | None,
+    now: float,
+    *,
+    external: bool = False,
 ) -> list[str]:
     """Names of what is to be renewed. only: names, all if empty; within: seconds that may be left, None: renew anyway.
 
-    What is not on this node, or signed by a CA whose key is not, is never due.
+    What is not on this node is never due. external: what is signed by CAs whose keys are not on this node, instead of
+    what is signed by those whose keys are.
     """
     return [
         name
         for name, certificate in found.items()
         if (not only or name in only)
-        and not externally_managed(known[name])
+        and externally_managed(known[name]) is external
         and (within is None or certificate.not_after - now < within or broken_pair(known[name]))
     ]

@@ -14,6 +14,7 @@ options:
     {description: Names as kubeadm has them; empty means all., type: list, elements: str, default: []}
   within:
     {description: "Renew what has less time left, such as 30d; empty means all.", type: str, default: 30d}
+  signed: {description: As for kprov_certs_renew., type: dict, default: {}}
   recover: {description: Certificates have ended and etcd answers nobody., type: bool, default: false}
   keep: {description: How many backups stay on the node., type: int, default: 5}
 author: kprov
@@ -23,8 +24,9 @@ import time
 
 from ansible.module_utils import kprov_certs_backup as backups
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kprov_certs_renewal import source
 from ansible.module_utils.kprov_etcd import Etcd
-from ansible.module_utils.kprov_kubeadm_certs import CertificateProblem, due, items, present, seconds
+from ansible.module_utils.kprov_kubeadm_certs import CertificateProblem, items, present
 from ansible.module_utils.kprov_kubeadm_run import StepError
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
 from ansible.module_utils.kprov_static_pods import pki_directory, pods
@@ -37,18 +39,18 @@ def main() -> None:
             "only": {"type": "list", "elements": "str", "default": []},
             "within": {"type": "str", "default": "30d"},
             "recover": {"type": "bool", "default": False},
+            "signed": {"type": "dict", "default": {}},
             "keep": {"type": "int", "default": 5},
         },
         supports_check_mode=True,
     )
     parameters = module.params
     try:
-        within = seconds(parameters["within"]) if parameters["within"] else None
         with node_lock(check_mode=module.check_mode):
             manifests = pods()
             known = items(pki_directory(manifests))
             found = present(known)
-            if not due(known, found, parameters["only"], within, time.time()):
+            if not source(parameters, manifests, known).todo(found):
                 module.exit_json(changed=False, backup={})
             if module.check_mode:
                 module.exit_json(changed=True, backup={})

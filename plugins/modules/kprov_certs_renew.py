@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""kprov_certs_renew: `kubeadm certs renew` on one control plane, and proof that it did."""
+"""kprov_certs_renew: new certificates on one control plane, from kubeadm or signed elsewhere, and proof of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ description:
   - One after another by C(kubeadm certs renew NAME), with the configuration of the cluster, never kubeadm's defaults.
     The exit code of kubeadm proves nothing, so every certificate is compared with the one before. One that is not a
     renewal of it (other names, other usages) is replaced by the old one again, and the module fails.
+  - With C(signed) they come from a CA whose key is not on the node, for the requests that wait there
+    (kprov_certs_request); each must be of the key that waits.
   - Restarts nothing; see kprov_certs_reload.
 options:
   only:
@@ -22,6 +24,10 @@ options:
     description: Certificates have ended, so that the cluster cannot be asked for its configuration.
     type: bool
     default: false
+  signed:
+    description: Name to certificate, PEM, with those between it and the CA after it. If any, kubeadm renews nothing.
+    type: dict
+    default: {}
   bin_dir: {description: Where kubeadm is looked for first., type: str, default: ""}
 author: kprov
 """
@@ -42,6 +48,7 @@ def main() -> None:
             "within": {"type": "str", "default": "30d"},
             "config": {"type": "str", "default": ""},
             "recover": {"type": "bool", "default": False},
+            "signed": {"type": "dict", "default": {}},
             "bin_dir": {"type": "str", "default": ""},
         },
         supports_check_mode=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kprov.certs.node import components, files, known, kubeconfigs, objects, sockets, timer
+from kprov.certs.node import components, csr, files, known, kubeconfigs, objects, sockets, timer
 from kprov.remote.node.processes import flag
 from kprov.remote.node.topics import Topics
 
@@ -18,11 +18,11 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     """question: address (of the node), endpoints, tries; see sockets.look.
 
     Returns {"uid", "errors": ["topic: what went wrong"], "components", "files", "kubeconfigs", "replaced",
-    "service_account", "timer", "sockets", "api"}, each what the look of that module returns, "replaced" what
+    "service_account", "csrs", "timer", "sockets", "api"}, each what the look of that module returns, "replaced" what
     kubeconfigs.replaced does; api: None where there is no API server.
     """
     lists: dict[str, Any] = {name: [] for name in ("files", "kubeconfigs", "replaced", "sockets")}
-    topics = Topics(components={}, **lists, service_account=None, timer=None, api=None)
+    topics = Topics(components={}, **lists, service_account=None, csrs={}, timer=None, api=None)
     answer = topics.answer
 
     topics.look("components", components.look)
@@ -34,6 +34,7 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     topics.look("kubeconfigs", lambda: kubeconfigs.look(kubeconfigs.paths([path for path in named if path])))
     topics.look("replaced", kubeconfigs.replaced)
     topics.look("service_account", lambda: files.service_account(_flag(found, "kube-apiserver"), _flag(found, MANAGER)))
+    topics.look("csrs", csr.look)
     topics.look("timer", timer.look)
     topics.look("sockets", lambda: sockets.look(found, question["address"], question["endpoints"], question["tries"]))
     if "kube-apiserver" in found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kprov.certs.certificate import between
 from kprov.certs.finding import Finding, Limits, about
 from kprov.certs.item import Inventory, Item, Renewer
 from kprov.certs.node.known import KNOWN
@@ -33,7 +34,8 @@ def signatures(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
     """Leaves that the authority on disk did not sign: nobody who trusts that authority accepts them."""
     for item in inventory.items:
         authorities = _authorities(inventory, item)
-        if not authorities or any(item.certificate.signed_by(one.certificate) for one in authorities):
+        certificates = [one.certificate for one in authorities]
+        if not authorities or between(item.certificate, item.chain, certificates) is not None:
             continue
         own = _own(item)
         if own and {*item.authorities} - {one.certificate for one in authorities}:

@@ -12,7 +12,7 @@ from kprov.certs.node.verdict import DANGER, OVERDUE, OWN
 HINTS = {
     Renewer.KUBEADM: "kprov certs renew",
     Renewer.KPROV: "kprov certs renew",
-    Renewer.EXTERNAL: "kprov has no key of its CA: get a new one signed where that CA is",
+    Renewer.EXTERNAL: "the key of its CA is not on the node: kprov certs csr export, for who has it",
     Renewer.COPY: "kprov certs renew gives the copies in certs_renew_kubeconfigs what admin.conf has",
     Renewer.RESTART: "its process makes a new one when it is restarted",
     Renewer.KUBELET: "look at `journalctl -u kubelet` for what keeps it from asking for a new one",
