@@ -51,6 +51,7 @@ class _Reader:
                 service_account=account["sha256"] if account else None,
                 timer=answer["timer"],
                 csrs=answer["csrs"],
+                renewal=answer["renewal"],
                 private_keys=(_key(account["private"]),) if account and account["private"] else (),
             )
         )

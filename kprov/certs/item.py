@@ -101,8 +101,9 @@ class Machine:
     """What a host said that is no item.
 
     skew: seconds its clock is wrong. service_account: digest of the public key. private_keys: those without a
-    certificate, which never end: the one that signs the tokens of service accounts. timer: of kprov.certs.node.timer.
-    csrs: name of an item to the request for it that waits on the host for a CA elsewhere, PEM.
+    certificate, which never end: the one that signs the tokens of service accounts. csrs: name of an item to the
+    request for it that waits on the host for a CA elsewhere, PEM. timer, renewal: of kprov.certs.node.timer, for the
+    check and for the renewal in a maintenance window.
     """
 
     host: str
@@ -112,6 +113,7 @@ class Machine:
     private_keys: tuple[Key, ...] = ()
     timer: Mapping[str, Any] | None = None
     csrs: Mapping[str, str] = field(default_factory=dict)
+    renewal: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

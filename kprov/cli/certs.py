@@ -81,6 +81,17 @@ def check(
 def schedule(
     inventory: Inventory = None,
     inventory_option: InventoryOption = None,
+    renew: Annotated[
+        bool | None,
+        typer.Option(
+            "--renew/--no-renew",
+            help="Control planes renew their own certificates in a window. Default: certificates_renew.",
+        ),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option("--window", metavar="WINDOW", help="'Sun 02:00-04:00'. Default: certificates_renew_window."),
+    ] = None,
     yes: Yes = False,
     break_lock: BreakLock = False,
     limit: Limit = None,
@@ -90,15 +101,17 @@ def schedule(
     """Let every node check its own certificates once a day, by a systemd timer that proves itself.
 
     Does nothing else, so that it is safe on a cluster that kprov has not made. `kprov up` does the same.
+    With --renew each control plane also renews what is due, in a maintenance window, one control plane at a time.
 
-    Example: kprov certs schedule inventory.ini --yes
+    Example: kprov certs schedule inventory.ini --renew --window 'Sun 02:00-04:00'
     """
-    from kprov.commands.certs_schedule import certs_schedule
+    from kprov.commands.certs_schedule import Wish, certs_schedule
     from kprov.ui.console import err
 
     options = cluster_options(inventory or inventory_option, accept_new_host_keys, limit)
     confirm = asking("change these hosts?", announce_plan, yes=yes)
-    finish("certs.schedule", output, lambda: certs_schedule(options, confirm, err(), break_lock=break_lock))
+    wish = Wish(renew, window)
+    finish("certs.schedule", output, lambda: certs_schedule(options, confirm, err(), break_lock=break_lock, wish=wish))
 
 
 @certs_app.command()

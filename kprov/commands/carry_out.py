@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from rich.console import Console
 
@@ -19,7 +20,8 @@ class Work:
     """What is to be carried out. operation: the command as typed, without `kprov`.
 
     planned: the plan without some hosts; it is called once before anything changes, and again when hosts have failed.
-    confirm: asked before anything changes; returns False to stop. None: nobody to ask.
+    confirm: asked before anything changes; returns False to stop. None: nobody to ask. variables: what counts in this
+    run whatever the inventory says; the plan was made with them.
     """
 
     operation: str
@@ -27,6 +29,7 @@ class Work:
     confirm: Callable[[Plan], bool] | None
     check: bool = False
     break_lock: bool = False
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 def carry_out(work: Work, observed: Observed, options: Options, console: Console) -> tuple[Plan, Converged]:
@@ -46,6 +49,7 @@ def carry_out(work: Work, observed: Observed, options: Options, console: Console
             check=work.check,
             break_lock=work.break_lock,
             accept_new_host_keys=options.accept_new_host_keys,
+            variables=work.variables,
         )
         done = converge(request, plan)
     if done.interrupted:

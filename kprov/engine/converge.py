@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kprov.engine.events import Event
 from kprov.engine.inventory import extra_vars, generated_inventory, joined
@@ -46,7 +47,10 @@ class Converged:
 
 @dataclass(frozen=True)
 class Request:
-    """What to carry out. replan: the plan without the hosts that have failed in this run."""
+    """What to carry out. replan: the plan without the hosts that have failed in this run.
+
+    variables: what counts in this run whatever the inventory says; the plan was made with them.
+    """
 
     operation: str
     spec: ClusterSpec
@@ -56,6 +60,7 @@ class Request:
     check: bool = False
     break_lock: bool = False
     accept_new_host_keys: bool = False
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 def converge(request: Request, plan: Plan) -> Converged:
@@ -115,7 +120,7 @@ def _run_once(request: Request, plan: Plan, journal: Journal) -> Outcome:
         spec=request.spec,
         playbooks=[phase.name for phase in PHASES if plan.hosts_of(phase.name)],
         generated=generated_inventory(request.spec, request.states, plan),
-        variables=extra_vars(plan, request.states),
+        variables={**extra_vars(plan, request.states), **request.variables},
         lock_host=plan.first_control_plane,
         on_event=request.on_event,
         check=request.check,

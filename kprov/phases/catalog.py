@@ -76,7 +76,7 @@ PHASES: tuple[Phase, ...] = (
         name="certificates",
         title="Check the certificates every day",
         hosts="k8s_cluster",
-        reads=("api_server_port", "cluster_name", "ip"),
+        reads=("api_server_port", "bin_dir", "cluster_name", "ip"),
         copies=("certs/node", "remote/node"),
     ),
     Phase(

@@ -15,12 +15,15 @@ from ansible.template import trust_as_template
 
 SUFFIX = ".j2"
 MANIFESTS = "manifests/"  # Kubernetes objects: kprov_apply renders them
+MODULE_UTILS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "module_utils")
+IMPORT = re.compile(r"^\s*from ansible\.module_utils(?:\.(\w+) import| import (\w+))", re.MULTILINE)
 ARGUMENTS = {
     "phase": {"type": "str", "required": True},
     "record": {"type": "dict"},
     "modes": {"type": "dict", "default": {}},
     "validate": {"type": "dict", "default": {}},
     "copies": {"type": "dict", "default": {}},
+    "module_utils": {"type": "dict", "default": {}},
     "each": {
         "type": "list",
         "elements": "dict",
@@ -49,6 +52,8 @@ class ActionModule(ActionBase):
         tree = Tree(os.path.join(role.get_role_path(), "templates"), self._loader, self._templar, task_vars or {})
         files = collect(tree, arguments["modes"], arguments["validate"], arguments["each"])
         files |= copied(arguments["copies"])
+        for target, name in arguments["module_utils"].items():
+            files |= {f"{target}/{path}": plain(text) for path, text in closure(name).items()}
         result = self._execute_module(
             module_name="kprov_files",
             module_args={"phase": arguments["phase"], "record": arguments["record"], "files": pack(files)},
@@ -119,7 +124,29 @@ def copied(copies: dict[str, str]) -> dict[str, dict]:
         directory = os.path.join(package(), source)
         for name in sorted(name for name in os.listdir(directory) if name.endswith(".py")):
             with open(os.path.join(directory, name), encoding="utf-8") as file:
-                files[f"{target}/{name}"] = {"text": file.read(), "mode": 0o644, "validate": None}
+                files[f"{target}/{name}"] = plain(file.read())
+    return files
+
+
+def plain(text: str) -> dict:
+    """A file that everybody may read, as collect() has it."""
+    return {"text": text, "mode": 0o644, "validate": None}
+
+
+def closure(name: str) -> dict[str, str]:
+    """Path to text of a module_utils file and of all that it imports, as the package ansible.module_utils of a library.
+
+    What a module does on a node, a program there can do with the same code, without Ansible.
+    """
+    files = {f"ansible/{package}__init__.py": '"""Files of kprov."""\n' for package in ("", "module_utils/")}
+    wanted = [name]
+    while wanted:
+        name = wanted.pop()
+        path = f"ansible/module_utils/{name}.py"
+        if path not in files:
+            with open(os.path.join(MODULE_UTILS, f"{name}.py"), encoding="utf-8") as file:
+                files[path] = file.read()
+            wanted += [first or second for first, second in IMPORT.findall(files[path])]
     return files
 
 

@@ -20,17 +20,27 @@ NAME = "kubernetes"  # kubeadm puts it into every API server's certificate
 
 
 class Api:
-    """The API server of a manifest."""
+    """The API server of a manifest; with an address, that of another control plane, which has the same CA."""
 
-    def __init__(self, pod: StaticPod) -> None:
+    def __init__(self, pod: StaticPod, address: str = "", port: int = 0) -> None:
         self._ca = pod.flag("client-ca-file") or ""
         bound = pod.flag("bind-address") or "0.0.0.0"
-        self.address = (pod.flag("advertise-address") or "127.0.0.1") if bound in ("0.0.0.0", "::") else bound
-        self.port = int(pod.flag("secure-port") or 6443)
+        own = (pod.flag("advertise-address") or "127.0.0.1") if bound in ("0.0.0.0", "::") else bound
+        self.address = address or own
+        self.port = port or int(pod.flag("secure-port") or 6443)
 
     def get(self, path: str, kubeconfig: str = ADMIN_CONF) -> dict | str:
         """What is at a path, JSON or else text. Raises StepError for any other answer than 200."""
-        where = f"https://{self.address}:{self.port}{path}"
+        status, body = self.ask("GET", path, kubeconfig=kubeconfig)
+        if status != 200:
+            raise StepError(f"{self._where(path)} with {kubeconfig} answers {status}: {_text(body)[:300]}")
+        return body
+
+    def ask(
+        self, method: str, path: str, body: dict | None = None, kubeconfig: str = ADMIN_CONF
+    ) -> tuple[int, dict | str]:
+        """(status, what was answered: JSON or else text). Raises StepError when there is no answer."""
+        headers = {"Accept": "application/json", **({"Content-Type": "application/json"} if body else {})}
         try:
             context = ssl.create_default_context(cafile=real(self._ca))
             load_identity(context, kubeconfig)
@@ -38,19 +48,25 @@ class Api:
             try:
                 connection = http.client.HTTPConnection(self.address, self.port, timeout=SECONDS)
                 connection.sock = context.wrap_socket(plain, server_hostname=NAME)
-                connection.request("GET", path, headers={"Accept": "application/json"})
+                connection.request(method, path, body=json.dumps(body) if body else None, headers=headers)
                 response = connection.getresponse()
-                body = response.read().decode(errors="replace")
+                answer = response.read().decode(errors="replace")
             finally:
                 plain.close()
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise StepError(f"{where} with {kubeconfig}: {error}") from error
-        if response.status != 200:
-            raise StepError(f"{where} with {kubeconfig} answers {response.status}: {body[:300]}")
+            raise StepError(f"{self._where(path)} with {kubeconfig}: {error}") from error
         try:
-            return json.loads(body)
+            return response.status, json.loads(answer)
         except ValueError:
-            return body
+            return response.status, answer
+
+    def _where(self, path: str) -> str:
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"https://{host}:{self.port}{path}"
+
+
+def _text(body: dict | str) -> str:
+    return json.dumps(body) if isinstance(body, dict) else body
 
 
 def kubeadm_config(pod: StaticPod, given: str, runtime: str, *, recover: bool = False) -> tuple[str, str | None]:

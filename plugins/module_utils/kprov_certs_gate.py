@@ -11,6 +11,9 @@ from ansible.module_utils.kprov_kubeadm_run import StepError
 from ansible.module_utils.kprov_paths import STATE, real
 from ansible.module_utils.kprov_static_pods import pki_directory, pods
 
+CONTROL_PLANES = "/api/v1/nodes?labelSelector=node-role.kubernetes.io%2Fcontrol-plane"
+SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+API_SERVERS = SLICES + "?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes"
 SPARE = 64 * 1024 * 1024  # bytes beside the snapshot: the archive, logs, the new certificates
 
 
@@ -41,6 +44,40 @@ def judge(now: float, recover: bool) -> tuple[dict, list[str]]:
     if room < needed:
         problems.append(f"no room for a backup in {STATE}: {room >> 20} MiB are free, {needed >> 20} MiB are needed")
     return found, problems
+
+
+def judge_cluster(manifests: dict) -> tuple[int, list[str]]:
+    """(how many control planes there are, what is wrong with the others), asked from this one alone.
+
+    Every API server that the cluster has published must be ready and every member of etcd healthy, each asked at its
+    own address. An API server that died is not published any more after some seconds: then there are fewer than Nodes.
+    """
+    api = Api(manifests["kube-apiserver"])
+    try:
+        planes = [node["metadata"]["name"] for node in api.get(CONTROL_PLANES)["items"]]
+        servers = [server for each in api.get(API_SERVERS)["items"] for server in _servers(each)]
+    except StepError as error:
+        return 0, [str(error)]
+    problems = []
+    if len(servers) < len(planes):
+        problems.append(f"{len(planes)} control planes ({', '.join(planes)}), but {len(servers)} API servers answer")
+    for address, port in servers:
+        try:
+            Api(manifests["kube-apiserver"], address, port).get("/readyz")
+        except StepError as error:
+            problems.append(f"an API server is not ready: {error}")
+    if "etcd" in manifests:
+        try:
+            problems += Etcd(manifests["etcd"]).unwell()
+        except StepError as error:
+            problems.append(str(error))
+    return len(planes), problems
+
+
+def _servers(endpoint_slice: dict) -> list[tuple[str, int]]:
+    """Address and port of each; of several addresses of one endpoint the first is meant."""
+    port = endpoint_slice["ports"][0]["port"]
+    return [(endpoint["addresses"][0], port) for endpoint in endpoint_slice.get("endpoints") or ()]
 
 
 def etcd_problems(state: dict) -> list[str]:

@@ -7,6 +7,7 @@ https://etcd.io/docs/v3.6/dev-guide/api_grpc_gateway/
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import http.client
 import json
@@ -57,6 +58,25 @@ class Etcd:
             "problem": "; ".join([*status.get("errors", []), str(health.get("reason") or "")]).strip("; "),
             "db_bytes": int(status.get("dbSize", 0)),
         }
+
+    def unwell(self) -> list[str]:
+        """What is wrong with the members, each asked at its own address. Raises StepError when this one knows none."""
+        problems = []
+        for member in self._ask("/v3/cluster/member/list").get("members", []):
+            name = member.get("name") or "a member that was never started"
+            there = copy.copy(self)
+            try:
+                parts = urllib.parse.urlsplit(next(iter(member.get("clientURLs") or [])))
+                there.host, there.port = str(parts.hostname), int(parts.port or 2379)
+                health = there._get("/health")
+            except StopIteration:
+                problems.append(f"etcd: {name} has no address")
+            except StepError as error:
+                problems.append(f"{name}: {error}")
+            else:
+                if health.get("health") != "true":
+                    problems.append(f"etcd: {name} is not healthy: {health.get('reason') or 'no reason given'}")
+        return problems
 
     def snapshot(self, path: str) -> dict:
         """Save a snapshot, as `etcdctl snapshot save` does, and check it: bytes, sha256 and revision.

@@ -26,6 +26,10 @@ options:
       items: {description: The dictionary., type: dict, required: true}
       path: {description: "Path on the node; {key} stands for the key.", type: str, required: true}
   copies: {description: "Directory to one of kprov's own, whose Python files are copied.", type: dict, default: {}}
+  module_utils:
+    description: "Directory to one of kprov's module_utils, which is copied there with all that it imports."
+    type: dict
+    default: {}
   files: {description: Set by the action plugin., type: str}
   record: {description: "The phase ends with this call: cluster and fingerprints for its record.", type: dict}
 author: kprov

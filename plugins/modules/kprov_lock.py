@@ -10,11 +10,13 @@ description:
   - Taken over are an expired lock and one of the same controller, which has made sure that its old run has ended. Any
     other lock fails the task with C(locked=true). Times are the node's, so clocks of controllers do not matter.
   - A run that holds the lock already renews it. Releasing a lock that is not (any more) this run's does nothing.
+  - Where the API answers, Lease kube-system/kprov goes with it. Control planes that renew their own certificates in a
+    maintenance window have that one meanwhile; then the task fails with C(locked=true), too.
 options:
   state: {description: What to do., type: str, choices: [held, released], required: true}
   run_id: {description: Identity of the run., type: str, required: true}
-  controller_id: {description: Identity of the controller; needed to take the lock., type: str}
-  holder: {description: "Who: user@controller; needed to take the lock.", type: str}
+  controller_id: {description: Identity of the controller., type: str, required: true}
+  holder: {description: "Who: user@controller.", type: str, required: true}
   operation: {description: "What is running, such as up; needed to take the lock.", type: str}
   expires_in: {description: Seconds after which anyone may take the lock., type: int, default: 14400}
   break_lock: {description: Take the lock whoever holds it., type: bool, default: false}
@@ -22,14 +24,19 @@ author: kprov
 """
 
 import calendar
+import contextlib
 import os
 import time
 
 from ansible.module_utils import kprov_fs
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.kprov_certs_api import Api
+from ansible.module_utils.kprov_kubeadm_run import StepError
+from ansible.module_utils.kprov_lease import CLUSTER, Lease
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
 from ansible.module_utils.kprov_paths import CLUSTER_LOCK, STATE, real
 from ansible.module_utils.kprov_state import make_state_directory
+from ansible.module_utils.kprov_static_pods import pods
 
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -90,6 +97,33 @@ def release(run_id: str, check_mode: bool = False) -> dict:
     return {"changed": False, "msg": "the lock is released"}
 
 
+def take_lease(parameters: dict, now: float) -> None:
+    """The Lease goes with the file; nothing where the API gives no answer. Raises Locked: the file is gone again."""
+    lease = _lease(parameters)
+    try:
+        other = lease.take(now, force=parameters["break_lock"]) if lease else None
+    except StepError:
+        return  # nobody renews by himself either while the API gives no answer
+    if other:
+        release(parameters["run_id"])
+        raise Locked(f"the cluster is locked: {other}. Wait for it; --break-lock takes it from one that is gone")
+
+
+def release_lease(parameters: dict) -> None:
+    """Nothing where the API gives no answer: it runs out."""
+    lease = _lease(parameters)
+    with contextlib.suppress(StepError):
+        if lease:
+            lease.release()
+
+
+def _lease(parameters: dict) -> Lease | None:
+    """None on a node without an API server."""
+    api_server = pods().get("kube-apiserver")
+    identity = f"{parameters['holder']}_{parameters['controller_id']}"
+    return Lease(Api(api_server), CLUSTER, identity, parameters["expires_in"]) if api_server else None
+
+
 def describe(lock: dict) -> str:
     """Who holds a lock, for what."""
     known = {key: lock.get(key) or "unknown" for key in ("holder", "operation", "since", "expires")}
@@ -110,21 +144,27 @@ def main() -> None:
         argument_spec={
             "state": {"type": "str", "choices": ["held", "released"], "required": True},
             "run_id": {"type": "str", "required": True},
-            "controller_id": {"type": "str"},
-            "holder": {"type": "str"},
+            "controller_id": {"type": "str", "required": True},
+            "holder": {"type": "str", "required": True},
             "operation": {"type": "str"},
             "expires_in": {"type": "int", "default": 14400},
             "break_lock": {"type": "bool", "default": False},
         },
-        required_if=[("state", "held", ("controller_id", "holder", "operation"))],
+        required_if=[("state", "held", ("operation",))],
         supports_check_mode=True,
     )
     try:
         with node_lock(check_mode=module.check_mode):
-            if module.params["state"] == "held":
-                result = take(module.params, time.time(), module.check_mode)
+            parameters = module.params
+            if parameters["state"] == "held":
+                result = take(parameters, time.time(), module.check_mode)
+                if not module.check_mode:
+                    take_lease(parameters, time.time())
             else:
-                result = release(module.params["run_id"], module.check_mode)
+                mine = (read() or {}).get("run_id") == parameters["run_id"]
+                result = release(parameters["run_id"], module.check_mode)
+                if mine and not module.check_mode:
+                    release_lease(parameters)
     except Locked as error:
         module.fail_json(msg=str(error), locked=True)
     except LockTimeout as error:

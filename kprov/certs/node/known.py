@@ -79,6 +79,7 @@ METRIC_NOT_AFTER = "kprov_certificate_not_after_timestamp_seconds"
 METRIC_FINDINGS = "kprov_certs_findings"
 METRIC_UNREAD = "kprov_certs_unread"
 METRIC_CHECKED = "kprov_certs_check_timestamp_seconds"
+METRIC_RENEWAL = "kprov_certs_renewal_timestamp_seconds"
 
 
 BOOTSTRAP = re.compile(r"^[ \t]*[\"']?serverTLSBootstrap[\"']?:[ \t]*(\w+)", re.MULTILINE)

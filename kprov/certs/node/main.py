@@ -18,11 +18,11 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     """question: address (of the node), endpoints, tries; see sockets.look.
 
     Returns {"uid", "errors": ["topic: what went wrong"], "components", "files", "kubeconfigs", "replaced",
-    "service_account", "csrs", "timer", "sockets", "api"}, each what the look of that module returns, "replaced" what
-    kubeconfigs.replaced does; api: None where there is no API server.
+    "service_account", "csrs", "timer", "renewal", "sockets", "api"}, each what the look of that module returns,
+    "replaced" what kubeconfigs.replaced does, "renewal" what timer's does; api: None where there is no API server.
     """
     lists: dict[str, Any] = {name: [] for name in ("files", "kubeconfigs", "replaced", "sockets")}
-    topics = Topics(components={}, **lists, service_account=None, csrs={}, timer=None, api=None)
+    topics = Topics(components={}, **lists, service_account=None, csrs={}, timer=None, renewal=None, api=None)
     answer = topics.answer
 
     topics.look("components", components.look)
@@ -36,6 +36,7 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     topics.look("service_account", lambda: files.service_account(_flag(found, "kube-apiserver"), _flag(found, MANAGER)))
     topics.look("csrs", csr.look)
     topics.look("timer", timer.look)
+    topics.look("renewal", lambda: timer.look(timer.RENEWAL))
     topics.look("sockets", lambda: sockets.look(found, question["address"], question["endpoints"], question["tries"]))
     if "kube-apiserver" in found:
         topics.look("api", lambda: objects.look(next(iter(sockets.wanted(found)["kube-apiserver"]))))

@@ -67,7 +67,7 @@ def check() -> int:
     for message in not_read:
         sys.stdout.write(f"<4>not read: {message}\n")
     _write(REPORT, json.dumps(report, indent=1) + "\n", 0o600)
-    _metrics(config, report, certificates)
+    _metrics(config, report, certificates, answer["renewal"])
     if report["worst"] != "ok" or not_read:
         _tell(config["hook"], report)
     sys.stdout.write(f"{len(certificates)} certificates, {report['worst']}\n")
@@ -115,7 +115,9 @@ def _finished() -> tuple[str | None, int]:
     return (report or {}).get("finished"), os.stat(read.real(REPORT)).st_ino if report else 0  # noqa: PTH116
 
 
-def _metrics(config: dict[str, Any], report: dict[str, Any], certificates: list[verdict.Seen]) -> None:
+def _metrics(
+    config: dict[str, Any], report: dict[str, Any], certificates: list[verdict.Seen], renewal: dict[str, Any] | None
+) -> None:
     """For the node exporter's textfile collector; its directory is not made here."""
     path = config["textfile"]
     if not path or not read.exists(os.path.dirname(path)):  # noqa: PTH120
@@ -130,6 +132,11 @@ def _metrics(config: dict[str, Any], report: dict[str, Any], certificates: list[
     text += gauge(known.METRIC_FINDINGS, "What is wrong, by severity.", counts)
     text += gauge(known.METRIC_UNREAD, "What could not be read.", [(whole, len(report["unread"]))])
     text += gauge(known.METRIC_CHECKED, "When this was found.", [(whole, time.time())])
+    ran = (renewal or {}).get("report") or {}
+    if ran.get("finished"):
+        when = datetime.strptime(ran["finished"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)  # noqa: UP017
+        labels = {**whole, "result": ran["result"]}
+        text += gauge(known.METRIC_RENEWAL, "When the last renewal in a window ended.", [(labels, when.timestamp())])
     _write(path, text, 0o644)
 
 

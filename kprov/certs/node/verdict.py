@@ -9,6 +9,7 @@ from typing import Any
 
 from kprov.certs.node import known
 from kprov.certs.node.span import words
+from kprov.certs.node.timer import renewal_problem
 from kprov.certs.node.validity import ders, validity
 from kprov.remote.node.processes import flag
 
@@ -48,7 +49,13 @@ def seen(answer: dict[str, Any]) -> list[Seen]:
 
 def verdict(answer: dict[str, Any], certificates: list[Seen], now: float, warn: float, critical: float) -> list[Any]:
     """[severity, message] of each finding. warn, critical: seconds that a certificate should have left, at least."""
-    return [*_endings(certificates, now, warn, critical), *_served(answer, certificates), *_loaded(answer)]
+    renewal = renewal_problem(answer["renewal"])
+    return [
+        *_endings(certificates, now, warn, critical),
+        *_served(answer, certificates),
+        *_loaded(answer),
+        *([["critical", renewal]] if renewal else []),
+    ]
 
 
 def started_after(started: float, changed: float) -> bool:

@@ -26,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     identity.kubelet_client,
     machines.clocks,
     timer.alive,
+    timer.renewed,
 )
 
 

@@ -63,6 +63,7 @@ CHECKS: tuple[Check, ...] = (
     certificates.limits,
     certificates.approver,
     certificates.hook,
+    certificates.renewal,
     certs_renew.within,
     certs_renew.backups,
     container_runtime.registry_mirrors,

@@ -41,6 +41,7 @@ HEALTHY = {
     'kprov_certificate_served_equal{item="apiserver"}': "1",
     "kprov_certs_unread": "0",
     "kprov_certs_check_timestamp_seconds": "0+60",
+    'kprov_certs_renewal_timestamp_seconds{result="renewed"}': "1",
 }
 FAULTS = [
     ("KubernetesCertificateCritical", 'kprov_certs_findings{cluster="c", severity="critical"}', "2"),
@@ -52,6 +53,7 @@ FAULTS = [
     ("KubernetesCertificateNotInUse", 'kprov_certificate_served_equal{item="apiserver"}', "0"),
     ("KubernetesCertificatesUnread", "kprov_certs_unread", "1"),
     ("KubernetesCertificateCheckStopped", "kprov_certs_check_timestamp_seconds", "0"),
+    ("KubernetesCertificateRenewalFailed", 'kprov_certs_renewal_timestamp_seconds{result="refused"}', "1"),
     ("KubernetesCertificateCheckMissing", "kprov_certs_check_timestamp_seconds", "_"),
 ]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kprov.certs.node import scheduled
-from kprov.certs.node.timer import CONFIG, REPORT
+from kprov.certs.node.timer import CONFIG, RENEWAL, REPORT
 from tests.unit.certs import pki
 from tests.unit.certs.nodes import LOOPBACK, Node, serving
 from tests.unit.certs.pki import NOW
@@ -115,6 +115,20 @@ def test_what_cannot_be_read_is_said(plane: Node) -> None:
     configure(plane)  # nothing runs
     assert scheduled.check() == scheduled.UNREAD
     assert any("kube-apiserver" in one for one in report(plane)["unread"])
+
+
+def test_a_renewal_that_was_refused_is_critical_and_measured(plane: Node, servers: dict[str, Any]) -> None:
+    configure(plane)
+    plane.path(METRICS).parent.mkdir()
+    plane.put(RENEWAL.config, '{"window": "Sun 02:00-04:00"}')
+    ran = {"rehearsal": False, "result": "refused", "message": "etcd has no leader", "finished": "2026-06-07T02:10:00Z"}
+    plane.put(RENEWAL.report, json.dumps(ran))
+    assert scheduled.check() == scheduled.CRITICAL
+    (finding,) = report(plane)["findings"]
+    assert finding["message"] == "the renewal in the maintenance window refused: etcd has no leader"
+    assert 'kprov_certs_renewal_timestamp_seconds{cluster="test",host="cp1",result="refused"} 1780798200.0' in (
+        plane.path(METRICS).read_text()
+    )
 
 
 def test_without_settings_it_says_who_writes_them(node: Node, capsys: pytest.CaptureFixture[str]) -> None:

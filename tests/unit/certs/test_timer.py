@@ -11,7 +11,7 @@ import pytest
 from kprov.certs.finding import Limits
 from kprov.certs.item import Inventory, Machine
 from kprov.certs.node import timer as node_timer
-from kprov.certs.rules.timer import alive
+from kprov.certs.rules.timer import alive, renewed
 from kprov.remote.node import commands, read
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -23,7 +23,7 @@ def look(hours: float = 20, **changes: Any) -> dict[str, Any]:
     """A live timer whose check ran so many hours ago."""
     finished = (NOW - timedelta(hours=hours)).isoformat()
     return {
-        "check": "daily",
+        "when": "daily",
         "program": True,
         "report": {"finished": finished},
         "timer": ON,
@@ -43,7 +43,7 @@ def said(timer: dict[str, Any] | None) -> list[tuple[str, str]]:
         None,  # never scheduled
         look(),
         look(hours=36.9),
-        look(hours=2, check="hourly"),
+        look(hours=2, when="hourly"),
         look(service={**RAN, "Result": "exit-code", "ExecMainStatus": "3"}),  # it found something, and works
     ],
 )
@@ -68,7 +68,7 @@ def test_dead(changes: dict[str, Any]) -> None:
     assert said(look(**changes)) == [("timer-dead", "critical")]
 
 
-@pytest.mark.parametrize("timer", [look(hours=37.1), look(hours=3, check="hourly"), look(report=None)])
+@pytest.mark.parametrize("timer", [look(hours=37.1), look(hours=3, when="hourly"), look(report=None)])
 def test_stale(timer: dict[str, Any]) -> None:
     assert said(timer) == [("timer-stale", "critical")]
 
@@ -104,9 +104,68 @@ def test_what_is_left_of_a_removed_check_counts(node: Path) -> None:
 
 def test_a_scheduled_node(node: Path) -> None:
     put(node, node_timer.CONFIG, '{"check": "hourly"}')
-    put(node, node_timer.PROGRAM, "#!")
+    put(node, node_timer.CHECK.program, "#!")
     put(node, node_timer.REPORT, '{"finished": "2026-06-01T11:30:00+00:00"}')
     found = node_timer.look()
     assert found is not None
-    assert (found["timer"], found["service"], found["check"]) == (ON, RAN, "hourly")
+    assert (found["timer"], found["service"], found["when"]) == (ON, RAN, "hourly")
     assert said(found) == []
+
+
+def renewal(hours: float = 20, result: str = "nothing", **changes: Any) -> dict[str, Any]:
+    """A renewal whose last run ended so many hours ago."""
+    ended = (NOW - timedelta(hours=hours)).isoformat()
+    report = {"started": ended, "finished": ended, "rehearsal": False, "result": result, "message": "etcd is not well"}
+    return {**look(), "when": "Sun 02:00-04:00", "report": {**report, **changes.pop("report", {})}, **changes}
+
+
+def of_renewal(timer: dict[str, Any]) -> list[tuple[str, str]]:
+    inventory = Inventory(NOW, (), (Machine("cp1", control_plane=True, renewal=timer),))
+    return [(one.code, one.name) for one in (*alive(inventory, Limits(1, 1)), *renewed(inventory, Limits(1, 1)))]
+
+
+@pytest.mark.parametrize(
+    "timer",
+    [
+        renewal(),
+        renewal(result="renewed", hours=7.9 * 24),
+        renewal(when="02:00-04:00", hours=47),
+        renewal(result="refused", report={"rehearsal": True}),  # not well when it was installed
+        renewal(result="running", report={"finished": None}, service={**RAN, "ActiveState": "activating"}),
+    ],
+)
+def test_a_renewal_that_is_well(timer: dict[str, Any]) -> None:
+    assert of_renewal(timer) == []
+
+
+@pytest.mark.parametrize(
+    ("timer", "code"),
+    [
+        (renewal(hours=8.1 * 24), "timer-stale"),
+        (renewal(when="02:00-04:00", hours=49), "timer-stale"),
+        (renewal(timer={**ON, "UnitFileState": "disabled"}), "timer-dead"),
+        (renewal(service={**RAN, "Result": "exit-code", "ExecMainStatus": "1"}), "timer-dead"),
+    ],
+)
+def test_a_renewal_that_is_dead(timer: dict[str, Any], code: str) -> None:
+    assert of_renewal(timer) == [(code, "kprov-certs-renew.timer")]
+
+
+@pytest.mark.parametrize(
+    "timer",
+    [
+        renewal(result="refused", service={**RAN, "ExecMainStatus": "3"}),
+        renewal(result="failed"),
+        renewal(result="running", report={"finished": None}, service={**RAN, "ActiveState": "failed"}),
+    ],
+)
+def test_a_renewal_that_did_not_work(timer: dict[str, Any]) -> None:
+    assert of_renewal(timer) == [("renewal-failed", "kprov-certs-renew.service")]
+
+
+def test_a_renewal_has_units_and_files_of_its_own(node: Path) -> None:
+    put(node, node_timer.RENEWAL.config, '{"window": "Sun 02:00-04:00"}')
+    put(node, node_timer.RENEWAL.program, "#!")
+    assert node_timer.look() is None
+    found = node_timer.look(node_timer.RENEWAL)
+    assert found and (found["when"], found["program"], found["report"]) == ("Sun 02:00-04:00", True, None)

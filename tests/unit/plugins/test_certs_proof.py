@@ -185,3 +185,45 @@ def test_the_proof_waits_for_a_reload_and_names_what_does_not_come(pki: Path) ->
         timer.start()
         assert served.prove([where], known, 30.0) == {}
         timer.join()
+
+
+def test_members_are_asked_at_their_own_addresses(pki: Path) -> None:
+    with serving(pki, answers={"/health": {"health": "false", "reason": "RAFT NO LEADER"}}) as other:
+        members = [
+            {"name": "cp1", "clientURLs": []},
+            {"name": "cp2", "clientURLs": [f"https://127.0.0.1:{other}"]},
+            {"name": "cp3", "clientURLs": ["https://127.0.0.1:1"]},
+            {"name": ""},
+        ]
+        with serving(pki, answers={"/v3/cluster/member/list": {"members": members}}) as port:
+            first, second, third, fourth = member(port).unwell()
+    assert first == "etcd: cp1 has no address"
+    assert second == "etcd: cp2 is not healthy: RAFT NO LEADER"
+    assert "cp3: etcd at 127.0.0.1:1: " in third and "refused" in third
+    assert "never started" in fourth
+    answers = dict(HEALTHY)
+    with serving(pki, answers=answers) as port:
+        alone = [{"name": "cp1", "clientURLs": [f"https://127.0.0.1:{port}"]}]
+        answers["/v3/cluster/member/list"] = {"members": alone}
+        assert member(port).unwell() == []
+
+
+@pytest.mark.parametrize(
+    ("planes", "said"),
+    [(["cp1"], []), (["cp1", "cp2"], ["2 control planes (cp1, cp2), but 1 API servers answer"])],
+)
+def test_other_control_planes_close_the_gate(node: Path, planes: list[str], said: list[str]) -> None:
+    directory = node / "etc/kubernetes/pki"
+    CA.write(directory, "ca")
+    names = ("kubernetes", "127.0.0.1")
+    issue("apiserver", signer=CA, now=NOW.replace(year=2020), days=36500, names=names).write(directory, "server")
+    admin = issue("admin", signer=CA, now=NOW.replace(year=2020), days=36500)
+    (node / "etc/kubernetes/admin.conf").write_text(admin.kubeconfig())
+    answers: dict[str, Any] = {"/readyz": "ok"}
+    answers[gate.CONTROL_PLANES] = {"items": [{"metadata": {"name": name}} for name in planes]}
+    with serving(directory, answers=answers) as port:
+        slices = [{"ports": [{"port": port}], "endpoints": [{"addresses": ["127.0.0.1"]}]}]
+        answers[gate.API_SERVERS] = {"items": slices}
+        flags = f"- --client-ca-file=/etc/kubernetes/pki/ca.crt\n- --bind-address=127.0.0.1\n- --secure-port={port}\n"
+        pods = {"kube-apiserver": static_pods.StaticPod("kube-apiserver", flags)}
+        assert gate.judge_cluster(pods) == (len(planes), said)

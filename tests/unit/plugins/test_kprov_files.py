@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import subprocess
+import sys
 
 import pytest
 from ansible.errors import AnsibleActionFail
@@ -273,3 +276,21 @@ def test_directory_in_the_way_is_an_error(node, module):
     (node / "etc/a").mkdir()
     with pytest.raises(module.FilesError, match="/etc/a is a directory"):
         module.apply("os", {"/etc/a": wanted("x")})
+
+
+# A program on a node with the modules' code
+
+
+def test_what_is_installed_of_module_utils_runs_without_ansible(action, tmp_path):
+    files = action.closure("kprov_certs_scheduled")
+    for path, text in files.items():
+        ast.parse(text, feature_version=(3, 9))
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import ansible.module_utils.kprov_certs_scheduled"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ansible/module_utils/kprov_lease.py" in files
+    assert "ansible/module_utils/kprov_docker_api.py" not in files

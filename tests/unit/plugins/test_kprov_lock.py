@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible.module_utils.kprov_kubeadm_run import StepError
+from ansible.module_utils.kprov_lease import Lease
+
+from tests.unit.plugins.test_kprov_lease import Store
 
 NOW = 1_800_000_000.0
 
@@ -91,3 +95,43 @@ def test_check_mode_only_looks(node, module, tree):
     before = tree()
     module.take(parameters(), NOW, check_mode=True)
     assert tree() == before
+
+
+# The Lease beside the file
+
+
+@pytest.fixture
+def store(node, module, monkeypatch):
+    """An API in which every Lease of these tests is kept."""
+    kept = Store()
+    monkeypatch.setattr(module, "Api", lambda pod: kept)
+    monkeypatch.setattr(module, "pods", lambda: {"kube-apiserver": "its manifest"})
+    monkeypatch.setattr(module, "CLUSTER", "lock")
+    return kept
+
+
+def test_the_lease_is_taken_and_given_back_with_the_file(node, module, store):
+    module.take_lease(parameters(), NOW)
+    assert store.stored["spec"]["holderIdentity"] == "me@laptop_laptop"
+    module.take_lease(parameters("run-2"), NOW + 60)  # the same controller after a killed run
+    module.release_lease(parameters("run-2"))
+    assert store.stored["spec"]["holderIdentity"] == ""
+
+
+def test_a_control_plane_that_renews_its_certificates_is_waited_for(node, module, store):
+    Lease(store, "lock", "cp2", 900).take(NOW)
+    module.take(parameters(), NOW)
+    with pytest.raises(module.Locked, match="locked: cp2 has Lease kube-system/lock"):
+        module.take_lease(parameters(), NOW)
+    assert not (node / "var/lib/kprov/lock.json").exists()
+    module.take_lease(parameters(break_lock=True), NOW)
+    assert store.stored["spec"]["holderIdentity"] == "me@laptop_laptop"
+
+
+def test_an_api_without_an_answer_is_no_reason_to_stop(node, module, store, monkeypatch):
+    def refused(*arguments):
+        raise StepError("refused")
+
+    monkeypatch.setattr(store, "ask", refused)
+    module.take_lease(parameters(), NOW)
+    module.release_lease(parameters())
