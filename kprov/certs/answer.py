@@ -52,6 +52,7 @@ class _Reader:
                 timer=answer["timer"],
                 csrs=answer["csrs"],
                 renewal=answer["renewal"],
+                backups=tuple(answer["backups"]),
                 private_keys=(_key(account["private"]),) if account and account["private"] else (),
             )
         )

@@ -103,7 +103,7 @@ class Machine:
     skew: seconds its clock is wrong. service_account: digest of the public key. private_keys: those without a
     certificate, which never end: the one that signs the tokens of service accounts. csrs: name of an item to the
     request for it that waits on the host for a CA elsewhere, PEM. timer, renewal: of kprov.certs.node.timer, for the
-    check and for the renewal in a maintenance window.
+    check and for the renewal in a maintenance window. backups: of kprov.certs.node.backups.
     """
 
     host: str
@@ -114,6 +114,7 @@ class Machine:
     timer: Mapping[str, Any] | None = None
     csrs: Mapping[str, str] = field(default_factory=dict)
     renewal: Mapping[str, Any] | None = None
+    backups: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,65 @@ def renew(
     finish("certs.renew", output, lambda: certs_renew(options, how, err()))
 
 
+@certs_app.command()
+def backups(
+    inventory: Inventory = None,
+    inventory_option: InventoryOption = None,
+    limit: Limit = None,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """List the backups that renewals have made on the control planes. Changes nothing.
+
+    Example: kprov certs backups inventory.ini
+    """
+    from kprov.commands.certs_backups import certs_backups
+
+    options = cluster_options(inventory or inventory_option, accept_new_host_keys, limit)
+    finish("certs.backups", output, lambda: certs_backups(options))
+
+
+@certs_app.command()
+def restore(
+    host: Annotated[str, typer.Option("--host", metavar="HOST", help="The control plane.")],
+    inventory: Inventory = None,
+    inventory_option: InventoryOption = None,
+    backup: Annotated[
+        str | None, typer.Option("--from", metavar="BACKUP", help="As `kprov certs backups` lists it. Default: newest.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="ITEM", help="Only this: apiserver, admin.conf, ...; may be repeated."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done. Exit code 2: something.")] = False,
+    accept_expired: Annotated[
+        bool, typer.Option("--accept-expired", help="Also put certificates back that have ended.")
+    ] = False,
+    yes: Yes = False,
+    break_lock: BreakLock = False,
+    accept_new_host_keys: AcceptNewHostKeys = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Put the certificates of a backup back on one control plane, and prove that they are in use again.
+
+    What is there now is backed up before. CAs, the service account's key and manifests stay as they are.
+
+    Example: kprov certs restore inventory.ini --host cp1 --from 20260601T020000Z --dry-run
+    """
+    from kprov.commands.certs_restore import RestoreOptions, certs_restore
+    from kprov.ui.console import err
+    from kprov.ui.restore_table import print_restore
+
+    confirm = asking(
+        "put these back?",
+        lambda name, todo: print_restore(err(), name, [one.row for one in todo]),
+        yes=yes or dry_run,
+    )
+    how = RestoreOptions(host, confirm, backup, split_names(only), dry_run, accept_expired, break_lock)
+    options = cluster_options(inventory or inventory_option, accept_new_host_keys, None)
+    finish("certs.restore", output, lambda: certs_restore(options, how, err()))
+
+
 def announce_renewal(renewal: Renewal, found: Found, control_planes: int) -> None:
     """What is renewed, what restarts, what becomes of the API."""
     from kprov.ui.console import err

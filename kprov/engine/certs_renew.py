@@ -1,4 +1,4 @@
-"""Runs the playbooks certs_renew and certs_csr under the cluster's lock, and keeps the backups that they fetch."""
+"""Runs the playbooks certs_renew, certs_csr and certs_restore under the cluster's lock; keeps backups they fetch."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from kprov.spec.cluster import ClusterSpec
 
 RENEW, IMPORT, EXPORT = "certs renew", "certs csr import", "certs csr export"
 PLAYBOOK, REQUESTS = "certs_renew", "certs_csr"
+RESTORE = "certs_restore"
 GROUP = "todo_certs_renew"
 KUBELETS = "todo_certs_renew_kubelets"
 ETCD = "todo_certs_renew_etcd"
@@ -48,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Ran:
-    """log: Ansible's. backups: host to bytes of the backup that was fetched, where kprov keeps it."""
+    """log: Ansible's. backups: host to bytes of what was fetched, where kprov keeps it."""
 
     operation: str
     outcome: Outcome
@@ -81,6 +82,13 @@ def run_requests(request: Request) -> Ran:
     """Have requests wait on the hosts for certificates that another CA signs. Raises as run_renewal."""
     with controller_lock(request.spec.name, request.operation):
         return Ran(request.operation, *_run(request, REQUESTS, {}))
+
+
+def run_restore(request: Request, backup: str, *, accept_expired: bool) -> Ran:
+    """Put the certificates of a backup back. backup: its name on the host. Raises as run_renewal."""
+    chosen = {"certs_renew_restore_from": backup, "certs_renew_accept_expired": accept_expired}
+    with controller_lock(request.spec.name, request.operation):
+        return Ran(request.operation, *_run(request, RESTORE, {**chosen, "todo_certs_restore": GROUP}))
 
 
 def _run(request: Request, playbook: str, variables: dict[str, Any]) -> tuple[Outcome, Path]:

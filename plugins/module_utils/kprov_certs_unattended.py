@@ -130,8 +130,8 @@ class Unattended:
         self._report["backup"] = backups.make(found, etcd, time.time())["directory"]
         backups.forget_old(config["backups_kept"])
         self._lease.renew(time.time())
-        wanted = {"only": [], "within": config["within"], "config": "", "recover": False, "bin_dir": config["bin_dir"]}
-        renewed = Renewal(wanted, lock, check_mode=False).run()
+        wanted = {"only": [], "within": config["within"], "bin_dir": config["bin_dir"]}
+        renewed = Renewal({**wanted, "config": "", "recover": False}, lock, check_mode=False).run()
         self._report["renewed"] = renewed["renewed"]
         for line in (*renewed["changes"], *renewed["warnings"]):
             self._say(line)

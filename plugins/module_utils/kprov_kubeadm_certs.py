@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import re
 import ssl
@@ -66,6 +67,15 @@ def items(pki: str = PKI) -> dict[str, Item]:
 def present(known: dict[str, Item]) -> dict[str, Certificate]:
     """Name to certificate of what is on this node. Raises CertificateProblem for a file that cannot be read."""
     return {name: read(item) for name, item in known.items() if os.path.exists(real(item.path))}
+
+
+def readable(known: dict[str, Item]) -> dict[str, Certificate]:
+    """present() without what cannot be read."""
+    found = {}
+    for name, item in known.items():
+        with contextlib.suppress(CertificateProblem):
+            found[name] = read(item)
+    return found
 
 
 def read(item: Item) -> Certificate:

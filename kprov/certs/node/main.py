@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kprov.certs.node import components, csr, files, known, kubeconfigs, objects, sockets, timer
+from kprov.certs.node import backups, components, csr, files, known, kubeconfigs, objects, sockets, timer
 from kprov.remote.node.processes import flag
 from kprov.remote.node.topics import Topics
 
@@ -18,10 +18,11 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     """question: address (of the node), endpoints, tries; see sockets.look.
 
     Returns {"uid", "errors": ["topic: what went wrong"], "components", "files", "kubeconfigs", "replaced",
-    "service_account", "csrs", "timer", "renewal", "sockets", "api"}, each what the look of that module returns,
-    "replaced" what kubeconfigs.replaced does, "renewal" what timer's does; api: None where there is no API server.
+    "service_account", "csrs", "timer", "renewal", "backups", "sockets", "api"}, each what the look of that module
+    returns, "replaced" what kubeconfigs.replaced does, "renewal" what timer's does; api: None where there is no API
+    server.
     """
-    lists: dict[str, Any] = {name: [] for name in ("files", "kubeconfigs", "replaced", "sockets")}
+    lists: dict[str, Any] = {name: [] for name in ("files", "kubeconfigs", "replaced", "backups", "sockets")}
     topics = Topics(components={}, **lists, service_account=None, csrs={}, timer=None, renewal=None, api=None)
     answer = topics.answer
 
@@ -37,6 +38,7 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     topics.look("csrs", csr.look)
     topics.look("timer", timer.look)
     topics.look("renewal", lambda: timer.look(timer.RENEWAL))
+    topics.look("backups", backups.look)
     topics.look("sockets", lambda: sockets.look(found, question["address"], question["endpoints"], question["tries"]))
     if "kube-apiserver" in found:
         topics.look("api", lambda: objects.look(next(iter(sockets.wanted(found)["kube-apiserver"]))))
