@@ -93,6 +93,13 @@ def hard_defaults(*, any_size: bool = False) -> Mapping[str, str]:
     return {signal: threshold for signal, threshold in found.items() if signal not in capped}
 
 
+def image_threshold(settings: Settings, size: int) -> tuple[str, int]:
+    """imagefs.available of evictionHard on a file system of that many bytes: as the kubelet gets it, and in bytes."""
+    defaults = module_util("kprov_reserve").eviction_hard_defaults({"image_storage": size})
+    threshold = str({**defaults, **settings.eviction_hard}["imagefs.available"])
+    return threshold, int(module_util("kprov_quantity").share(threshold, size))
+
+
 def text(resource: str, number: int) -> str:
     """A number of capacity or parts as a quantity."""
     words: str = module_util("kprov_reserve").text(resource, number)

@@ -12,10 +12,12 @@ from kprov.phases.inputs import api_endpoint
 from kprov.remote.rules.container_runtime import NO_UPPER
 from kprov.remote.rules.rule import GIB, gib
 from kprov.remote.state import HostState, ProbeResult, RuntimeRootMove
+from kprov.reserve.reservation import Settings, image_threshold
 from kprov.spec.cluster import ClusterSpec, Host
 
 # What is free afterwards has to be enough to go on working: one more set of Kubernetes' images, packed and unpacked, as
-# preflight asks of a new machine (kprov/remote/rules/capacity.py), and 5 % of what was copied, for other block sizes.
+# preflight asks of a new machine (kprov/remote/rules/capacity.py); or, if that is more, the threshold below which the
+# node has DiskPressure and its pods go. And 5 % of what was copied, for other block sizes.
 MARGIN = 4 * GIB
 MARGIN_SHARE = 0.05
 MARGIN_INODES = 10_000
@@ -158,12 +160,17 @@ def _file_system(look: Look, target: dict[str, Any]) -> Iterator[Problem]:
 
 def _space(look: Look, target: dict[str, Any]) -> Iterator[Problem]:
     size = look.answer["size"]
-    margin = min(MARGIN, target["size"] // 10) + int(MARGIN_SHARE * size["bytes"])
+    threshold, kept = image_threshold(Settings.of(look.host.variables), target["size"])
+    margin, why = max(
+        (min(MARGIN, target["size"] // 10), "to go on working"),
+        (kept, f"to stay above imagefs.available {threshold}, where the kubelet evicts pods"),
+    )
+    margin += int(MARGIN_SHARE * size["bytes"])
     if target["free"] < size["bytes"] + margin:
         yield _error(
             look,
             f"{target['mount_point']} has {gib(target['free'])} free; needed: {gib(size['bytes'] + margin)}"
-            f" ({gib(size['bytes'])} in {look.old}, {gib(margin)} to go on working)",
+            f" ({gib(size['bytes'])} in {look.old}, {gib(margin)} {why})",
             "use a bigger disk, or remove images first (`crictl rmi --prune`)",
         )
     need = size["entries"] + MARGIN_INODES

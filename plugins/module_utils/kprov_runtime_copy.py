@@ -7,6 +7,7 @@ to go on after it was killed: so kprov_tree.reconcile removes what is not whole,
 
 from __future__ import annotations
 
+import os
 import time
 
 from ansible.module_utils import kprov_systemd
@@ -20,6 +21,8 @@ POLL = 0.25
 SLOWEST = 4 * 1024 * 1024  # bytes a second
 GRACE = 600  # seconds, whatever the size
 NOT_THERE = ("inactive", "")
+# ENOSPC and EDQUOT, as the C library puts them in the C locale.
+FULL = ("No space left on device", "Disk quota exceeded")
 
 
 class CopyError(Exception):
@@ -49,8 +52,23 @@ def go_on(source: str, target: str, size: int) -> tuple[bool, str]:
     if state["ActiveState"] in ("failed", *NOT_THERE):
         lines = kprov_systemd.journal(UNIT)
         stop()
-        raise CopyError(f"cp did not copy {source} to {target}: {lines}")
+        raise CopyError(failure(source, target, lines))
     return False, f"{_written(int(state.get('MainPID') or 0)) / 2**30:.1f} of about {size / 2**30:.1f} GiB"
+
+
+def failure(source: str, target: str, log: str) -> str:
+    """Why the copy ended before its end, for people, with what is left to do. log: what cp said."""
+    if not any(text in log for text in FULL):
+        return f"cp did not copy {source} to {target}: {log}"
+    status = os.statvfs(target)
+    free, all_of_it = (status.f_frsize * blocks / 2**30 for blocks in (status.f_bavail, status.f_blocks))
+    said = next(line for line in log.splitlines() if any(text in line for text in FULL))
+    return (
+        f"no space was left while {source} was copied to {target}: its file system has {free:.1f} of {all_of_it:.1f}"
+        f" GiB and {status.f_favail} of {status.f_files} inodes free ({said.strip()}). There was enough when the move"
+        f" began, so something else writes there. Nothing runs on {target}, {source} is as it was. Make room, then"
+        " `kprov runtime-root migrate` goes on; or `kprov runtime-root abort` starts the node on the old directory"
+    )
 
 
 def stop() -> None:
@@ -68,7 +86,15 @@ def _start(source: str, target: str, size: int) -> None:
     )
     command = ["cp", "--archive", "--one-file-system", "--update", "--sparse=auto", "--", f"{source}/.", f"{target}/"]
     done = kprov_systemd.run(
-        ["systemd-run", f"--unit={UNIT}", *(f"--property={value}" for value in properties), "--", *command], 30
+        [
+            "systemd-run",
+            f"--unit={UNIT}",
+            "--setenv=LC_ALL=C",
+            *(f"--property={value}" for value in properties),
+            "--",
+            *command,
+        ],
+        30,
     )
     if done.returncode != 0:
         raise CopyError(f"systemd-run: {done.stdout.strip()}")

@@ -56,7 +56,7 @@ def test_a_fit_target_has_no_problem() -> None:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ({"free": 14 * GIB}, "error: /data has 14.0 GiB free; needed: 14.5 GiB (10.0 GiB in /var/lib/containerd"),
+        ({"free": 25 * GIB}, "error: /data has 25.0 GiB free; needed: 25.5 GiB (10.0 GiB in /var/lib/containerd"),
         ({"inodes_free": 59_999}, "error: /data has 59999 inodes free; needed: 60000 (50000 in"),
         ({"content": ["overlay2"]}, "error: /data/containerd is not empty: overlay2"),
         ({"real": "/var/lib/containerd"}, "error: /var/lib/containerd and /data/containerd are the same directory"),
@@ -74,6 +74,22 @@ def test_a_fit_target_has_no_problem() -> None:
 def test_an_unfit_target_is_named_with_numbers(target: dict[str, Any], message: str) -> None:
     (problem,) = said(look(target))
     assert problem.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "size", "needed"),
+    [
+        ("15%", 100 * GIB, "25.5 GiB (10.0 GiB in /var/lib/containerd, 15.5 GiB to stay above imagefs.available 15%,"),
+        (None, 1000 * GIB, "40.5 GiB (10.0 GiB in /var/lib/containerd, 30.5 GiB to stay above imagefs.available 30Gi"),
+        ("1Gi", 100 * GIB, "14.5 GiB (10.0 GiB in /var/lib/containerd, 4.5 GiB to go on working)"),
+    ],
+)
+def test_a_disk_on_which_the_kubelet_would_evict_at_once_is_too_small(
+    threshold: str | None, size: int, needed: str
+) -> None:
+    variables = {"kubelet_eviction_hard": {"imagefs.available": threshold} if threshold else {}}
+    (problem,) = said(look({"size": size, "free": 11 * GIB}, variables=variables))
+    assert problem.startswith(f"error: /data has 11.0 GiB free; needed: {needed}")
 
 
 def test_a_name_that_only_begins_alike_is_another_directory() -> None:
