@@ -9,10 +9,13 @@ import pytest
 import yaml
 
 from kprov.errors import ExitCode
+from kprov.reserve.quantity import quantity
 from tests.e2e.cluster import LabCluster
 from tests.e2e.conftest import MakeLab
 
 CONTAINERS = "crictl ps --no-trunc -q | sort"
+# A limit of all pods together, in either version of cgroups.
+LIMIT = "cd /sys/fs/cgroup && cat kubepods.slice/{v2} 2>/dev/null || cat /sys/fs/cgroup/{v1}"
 STARTED = "systemctl show -p InvocationID --value kubelet containerd"
 
 
@@ -92,11 +95,26 @@ def test_nodes_of_different_size_reserve_different_amounts_and_their_kubelets_ru
 
 
 def test_limits_are_in_the_cgroups(pair: LabCluster) -> None:
-    host = pair.kprov("reserve").data["hosts"][1]
-    limit = "cat /sys/fs/cgroup/kubepods.slice/{0} 2>/dev/null || cat /sys/fs/cgroup/{1}/kubepods.slice/{2}"
-    assert pair.ssh("w1", limit.format("pids.max", "pids", "pids.max")).strip() == host["allocatable"]["pid"]
+    for host in pair.kprov("reserve").data["hosts"]:
+        short = host["host"].rpartition("-")[2]
+        assert int(pair.ssh(short, LIMIT.format(v2="pids.max", v1="pids/kubepods.slice/pids.max"))) == int(
+            host["allocatable"]["pid"]
+        )
+        memory = pair.ssh(short, LIMIT.format(v2="memory.max", v1="memory/kubepods.slice/memory.limit_in_bytes"))
+        # All pods together; where evictions begin lies below it, in Allocatable.
+        left = [quantity(host[part]["memory"]) for part in ("capacity", "kube_reserved", "system_reserved")]
+        capacity, kube, system = map(int, left)
+        assert int(memory) == capacity - kube - system
+        assert int(memory) - int(quantity(host["allocatable"]["memory"]) or 0) == 100 * 2**20  # memory.available
     pods = "for d in $(find /sys/fs/cgroup -path '*kubepods*-pod*.slice/pids.max'); do cat $d; done | sort -u"
     assert "4096" in pair.ssh("w1", pods).split()
+
+
+def test_kubelets_say_that_they_have_set_the_limit_of_all_pods(pair: LabCluster) -> None:
+    found = pair.kubectl("get", "events", "--field-selector", "reason=NodeAllocatableEnforced", "-o", "json")
+    said = {(event["involvedObject"]["name"], event["message"]) for event in json.loads(found)["items"]}
+    enforced = "Updated Node Allocatable limit across pods"
+    assert said == {(pair.node("cp1"), enforced), (pair.node("w1"), enforced)}
 
 
 def test_changed_value_restarts_kubelets_and_nothing_else(pair: LabCluster) -> None:
