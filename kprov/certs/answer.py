@@ -125,7 +125,19 @@ class _Reader:
                 served=answered,
                 served_equal=all(one.certificate == certificate for one in answered) if answered else None,
                 changed=file["changed"],
+                started=self._readers_started(name, path),
             )
+
+    def _readers_started(self, name: str, path: str) -> float | None:
+        """When the first of those was that read this bundle only when they start."""
+        if name not in known.READ_ONCE:
+            return None
+        readers = (
+            self.components[component]["started"]
+            for component, option in known.BY_NAME[name].by
+            if component in self.components and flag(self.components[component]["args"], option) == path
+        )
+        return min((started for started in readers if started is not None), default=None)
 
     def _renewer(self, name: str, path: str) -> Renewer:
         if name in known.KUBEADM and path.endswith(f"/{known.BY_NAME[name].path}"):

@@ -55,7 +55,8 @@ class Item:
     authority: name of the item that signed it; chain: certificates between the two, in the same file.
     authorities: those that it makes its user trust (a kubeconfig's).
     served_equal: whether what is in use is what is on disk; None where that cannot be seen from outside. changed: when
-    the file was, in seconds since the epoch; started: when the process was that reads it only at its start.
+    the file was, in seconds since the epoch; started: when the process was that reads it only at its start; the
+    first of them, for a bundle of CAs.
     """
 
     host: str

@@ -14,7 +14,8 @@ class Event:
     event: playbook | play | task | start | ok | skip | failed | unreachable | retry | stats.
     time: seconds since the epoch.
     delegate: the host on which the task really ran, if another. msg: what a failed task said.
-    warnings: what a module could not do and went on without. recorded: the phase's record on the host was written.
+    proofs: how it is known that something has come to effect. warnings: what a module could not do and went on without.
+    recorded: the phase's record on the host was written.
     """
 
     event: str
@@ -31,6 +32,7 @@ class Event:
     module: str | None = None
     module_calls: int = 0
     changes: tuple[str, ...] = ()
+    proofs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     locked: bool = False
     recorded: bool = False
@@ -45,7 +47,7 @@ def parse_event(line: str) -> Event | None:
     try:
         raw = json.loads(line)
         known = {k: v for k, v in raw.items() if k in _FIELDS and v is not None}
-        for name in ("changes", "warnings"):
+        for name in ("changes", "proofs", "warnings"):
             known[name] = tuple(known.get(name, ()))
         return Event(**known, extra={k: v for k, v in raw.items() if k not in _FIELDS})
     except (ValueError, TypeError, AttributeError):

@@ -117,6 +117,7 @@ class CallbackModule(CallbackBase):
             msg=None if secret else message(values),
             module_calls=module_calls(event["module"], values),
             changes=[] if secret else changes(values),
+            proofs=[] if secret else proofs(values),
             warnings=[] if secret else [text(warning) for warning in result.warnings],
         )
         for mark in ("locked", "recorded"):
@@ -153,6 +154,12 @@ def changes(values: dict) -> list[str]:
     found = [str(path) for path in values.get("changed_files") or []]
     found += [f"removed {path}" for path in values.get("removed_files") or []]
     return found + [str(change) for change in values.get("changes") or []]
+
+
+def proofs(values: dict) -> list[str]:
+    """How it is known that something has come to effect, if the module says so."""
+    found = values.get("proofs") or []
+    return [f"{name}: {proof}" for name, proof in found.items()] if isinstance(found, dict) else list(found)
 
 
 def module_calls(module: str, values: dict) -> int:

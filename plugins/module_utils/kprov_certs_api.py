@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import ssl
+from typing import Callable
 
 from ansible.module_utils.kprov_kubeadm_certs import ADMIN_CONF, KUBERNETES, load_identity
 from ansible.module_utils.kprov_kubeadm_run import StepError
@@ -16,6 +17,8 @@ from ansible.module_utils.kprov_static_pods import StaticPod
 
 SECONDS = 5.0
 KUBEADM_CONFIG = KUBERNETES + "/kubeadm.yaml"
+JSON = "application/json"
+ERRORS = (OSError, ValueError, http.client.HTTPException)
 NAME = "kubernetes"  # kubeadm puts it into every API server's certificate
 
 
@@ -37,28 +40,41 @@ class Api:
         return body
 
     def ask(
-        self, method: str, path: str, body: dict | None = None, kubeconfig: str = ADMIN_CONF
+        self, method: str, path: str, body: dict | None = None, kubeconfig: str = ADMIN_CONF, content: str = JSON
     ) -> tuple[int, dict | str]:
-        """(status, what was answered: JSON or else text). Raises StepError when there is no answer."""
-        headers = {"Accept": "application/json", **({"Content-Type": "application/json"} if body else {})}
+        """(status, what was answered: JSON or else text). content: the body's type. Raises StepError without answer."""
+        text = json.dumps(body) if body else ""
         try:
-            context = ssl.create_default_context(cafile=real(self._ca))
-            load_identity(context, kubeconfig)
-            plain = socket.create_connection((self.address, self.port), timeout=SECONDS)
-            try:
-                connection = http.client.HTTPConnection(self.address, self.port, timeout=SECONDS)
-                connection.sock = context.wrap_socket(plain, server_hostname=NAME)
-                connection.request(method, path, body=json.dumps(body) if body else None, headers=headers)
-                response = connection.getresponse()
-                answer = response.read().decode(errors="replace")
-            finally:
-                plain.close()
-        except (OSError, ValueError, http.client.HTTPException) as error:
+            status, answer = self.send(method, path, lambda context: load_identity(context, kubeconfig), text, content)
+        except ERRORS as error:
             raise StepError(f"{self._where(path)} with {kubeconfig}: {error}") from error
         try:
-            return response.status, json.loads(answer)
+            return status, json.loads(answer)
         except ValueError:
-            return response.status, answer
+            return status, answer
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        identify: Callable[[ssl.SSLContext], None],
+        body: str = "",
+        content: str = JSON,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, str]:
+        """Status and body of an answer. identify: puts a client certificate into a context. Raises one of ERRORS."""
+        context = ssl.create_default_context(cafile=real(self._ca))
+        identify(context)
+        plain = socket.create_connection((self.address, self.port), timeout=SECONDS)
+        try:
+            connection = http.client.HTTPConnection(self.address, self.port, timeout=SECONDS)
+            connection.sock = context.wrap_socket(plain, server_hostname=NAME)
+            said = {"Accept": JSON, **({"Content-Type": content} if body else {}), **(headers or {})}
+            connection.request(method, path, body=body or None, headers=said)
+            response = connection.getresponse()
+            return response.status, response.read().decode(errors="replace")
+        finally:
+            plain.close()
 
     def _where(self, path: str) -> str:
         host = f"[{self.address}]" if ":" in self.address else self.address

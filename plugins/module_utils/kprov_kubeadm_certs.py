@@ -117,20 +117,20 @@ def broken_pair(item: Item) -> bool:
 def load_identity(context: ssl.SSLContext, kubeconfig: str) -> None:
     """Make the client certificate of a kubeconfig the context's. Raises OSError (ssl.SSLError is one), ValueError."""
     content = text(kubeconfig)
-    _load_pair(context, embedded(content, "client-certificate"), embedded(content, "client-key"))
+    load_pair(context, embedded(content, "client-certificate"), embedded(content, "client-key"))
 
 
 def belongs(certificate: bytes, key: bytes) -> bool:
     """Whether a private key is a certificate's; both PEM. False also for what is neither."""
     try:
-        _load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key)
+        load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, key)
     except ssl.SSLError:
         return False
     return True
 
 
-def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Python wants a file: one in memory, no disk sees it."""
+def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Make a certificate and its key, in PEM, the context's. Python wants a file: one in memory, no disk sees it."""
     descriptor = os.memfd_create("kprov")
     try:
         os.write(descriptor, b"\n".join((certificate, key)))

@@ -93,16 +93,23 @@ class Runner:
 
 
 @contextlib.contextmanager
-def private_file(name: str, content: str) -> Iterator[str]:
-    """A file that only root can read, on /run (memory), gone afterwards."""
+def private_directory() -> Iterator[str]:
+    """A directory that only root can look into, on /run (memory), gone afterwards."""
     directory = tempfile.mkdtemp(prefix="kprov-", dir=real("/run"))
     try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def private_file(name: str, content: str) -> Iterator[str]:
+    """A file that only root can read, on /run (memory), gone afterwards."""
+    with private_directory() as directory:
         path = os.path.join(directory, name)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(content)
         yield path
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _end(process: subprocess.Popen, late: threading.Event) -> None:

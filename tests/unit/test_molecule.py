@@ -12,7 +12,7 @@ from kprov.phases.catalog import PHASES
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
 NAMES = [phase.name for phase in PHASES]
-OPERATIONS = {"certs_renew"}  # roles of commands that do one thing once; they are tested end to end
+OPERATIONS = {"certs_renew", "certs_rotate_ca"}  # roles of commands that do one thing once; they are tested end to end
 
 
 def test_each_role_of_a_phase_has_a_scenario() -> None:

@@ -71,6 +71,10 @@ KUBEADM = frozenset({*KUBEADM_KUBECONFIGS, *(known.name for known in KNOWN if kn
 # Component to the kubeconfig that it reads once, when it starts (measured: no restart, no new certificate).
 READ_AT_START = {MANAGER: "controller-manager.conf", "kube-scheduler": "scheduler.conf"}
 
+# Bundles of which every reader knows only what was in them when it started: etcd has them in its TLS configuration
+# (etcd-io/etcd #11555), and so has the API server as its client. The others are read again when they change.
+READ_ONCE = frozenset({"etcd-ca"})
+
 # Component of a socket to the certificate that it serves.
 SERVES = {API: "apiserver", ETCD: "etcd-server", "etcd-peer": "etcd-peer", "kubelet": "kubelet-server"}
 

@@ -16,7 +16,7 @@ from kprov.phases.phase import Phase, Scope
 from kprov.spec.declarations import declarations
 
 ROOT = content_root()
-OPERATIONS = {"certs_renew"}  # roles of commands other than `up`
+OPERATIONS = {"certs_renew", "certs_rotate_ca"}  # roles of commands other than `up`
 each_phase = pytest.mark.parametrize("phase", PHASES, ids=lambda p: p.name)
 
 

@@ -66,11 +66,16 @@ def issue(
         .not_valid_before(now)
         .not_valid_after(now + datetime.timedelta(days=days))
     )
+    # Go, and so kubeadm, writes these identifiers.
+    identifier = x509.SubjectKeyIdentifier.from_public_key((signer.private_key if signer else key).public_key())
     if signer:
+        whose = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+        builder = builder.add_extension(whose, critical=False)
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
         builder = builder.add_extension(usage, critical=False)
     else:
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        builder = builder.add_extension(identifier, critical=False)
     if names:
         alternatives: list[x509.GeneralName] = []
         for each in names:
