@@ -117,6 +117,11 @@ def test_kubelets_say_that_they_have_set_the_limit_of_all_pods(pair: LabCluster)
     assert said == {(pair.node("cp1"), enforced), (pair.node("w1"), enforced)}
 
 
+def test_kubelet_of_a_worker_does_not_miss_the_directory_of_static_pods(pair: LabCluster) -> None:
+    """Each second, an error."""
+    assert pair.ssh("w1", "journalctl -u kubelet -o cat | grep 'Unable to read config path' || true") == ""
+
+
 def test_changed_value_restarts_kubelets_and_nothing_else(pair: LabCluster) -> None:
     before = {short: pair.ssh(short, CONTAINERS) for short in ("cp1", "w1")}
     started = {short: pair.ssh(short, STARTED).split() for short in ("cp1", "w1")}
