@@ -27,6 +27,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
@@ -102,7 +103,8 @@ def main() -> None:
     question = {name: module.params[name] for name in ("kubelets", "wait_for", "port", "deadline")}
     question["dry_run"] = module.check_mode
     try:
-        answer = approve(module.tmpdir, module.params["program"], question)
+        with tempfile.TemporaryDirectory(prefix="kprov-") as directory:  # 0700
+            answer = approve(directory, module.params["program"], question)
     except (ApproverError, OSError) as error:
         module.fail_json(msg=str(error))
     result = {
