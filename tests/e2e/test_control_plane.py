@@ -1,7 +1,8 @@
-"""A flag that kubeadm accepts and the API server does not: the previous manifest comes back, and the API with it."""
+"""Flags of the control plane: its components run with them, and a bad one leaves the previous manifest and the API."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from kprov.errors import ExitCode
 from tests.e2e.cluster import LabCluster
 from tests.e2e.conftest import MakeLab
 from tests.e2e.test_kubelet import change
+from tests.e2e.test_verify import wait_until
 
 MANIFESTS = "cd /etc/kubernetes/manifests && sha256sum *"
 KEPT = "ls /var/lib/kprov/control_plane"
@@ -73,3 +75,29 @@ def test_corrected_flag_goes_through(one: LabCluster) -> None:
     running = one.ssh("cp1", "tr '\\0' '\\n' < /proc/$(pgrep -x kube-apiserver)/cmdline")
     assert re.search("^--enable-admission-plugins=NodeRestriction,AlwaysPullImages$", running, re.MULTILINE)
     assert one.kprov("plan").exit_code == 0
+
+
+def test_pods_that_have_ended_go_beyond_the_threshold_and_no_others(one: LabCluster) -> None:
+    arguments = "tr '\\0' '\\n' < /proc/$(pgrep -f ^kube-controller-manager)/cmdline | grep terminated-pod"
+    assert one.ssh("cp1", arguments) == "--terminated-pod-gc-threshold=12500\n"
+    change(one, control_plane_terminated_pod_gc_threshold=3)
+    one.up("--no-verify")
+    assert one.ssh("cp1", arguments) == "--terminated-pod-gc-threshold=3\n"
+    pause = one.ssh("cp1", "crictl images -o json | grep -o 'registry.k8s.io/pause:[^\"]*' | head -n 1").strip()
+    system = "kubectl --kubeconfig /etc/kubernetes/admin.conf get pods -n kube-system -o name | sort"
+    before = one.ssh("cp1", system)
+    container = {"name": "main", "image": pause, "imagePullPolicy": "Never", "command": ["/pause", "-v"]}
+    spec = {"nodeName": one.node("cp1"), "restartPolicy": "Never", "containers": [container]}
+    pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"done-{n}"}, "spec": spec} for n in range(8)]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": pods})
+    one.ssh("cp1", f"printf %s '{text}' | kubectl --kubeconfig /etc/kubernetes/admin.conf create -f -")
+    try:
+        wait_until("the oldest are gone", lambda: phases(one) == ["Succeeded"] * 3, 90)  # it looks every 20 s
+        assert one.ssh("cp1", system) == before
+    finally:
+        one.kubectl("delete", "pods", "--all", "-n", "default")
+
+
+def phases(lab: LabCluster) -> list[str]:
+    """Of the pods in the namespace default."""
+    return lab.kubectl("get", "pods", "-n", "default", "-o", "jsonpath={.items[*].status.phase}").split()
