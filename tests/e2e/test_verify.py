@@ -212,3 +212,30 @@ def test_dead_api_cannot_be_verified_and_status_still_says_what_is_there(cluster
 
 
 READY = "/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz"
+
+
+def test_container_runtime_that_hangs_is_named_at_once_by_every_command(cluster: Cluster) -> None:
+    """Its unit is active all the while, and the Node may still be Ready."""
+    socket = "/run/containerd/containerd.sock"
+    with broken(cluster, "w2", "kill -STOP $(pidof containerd)", "kill -CONT $(pidof containerd)"):
+        assert cluster.ssh("w2", "systemctl is-active containerd").strip() == "active"
+        started = time.monotonic()
+        status = cluster.kprov("status")
+        assert time.monotonic() - started < 20
+        hosts = {host["host"]: host for host in status.data["hosts"]}
+        assert hosts[cluster.node("w2")]["runtime"] == {socket: "gives no answer within 5 s"}
+        assert not hosts[cluster.node("w2")]["healthy"]
+        assert hosts[cluster.node("w1")]["runtime"] == {socket: None}
+        lint = cluster.kprov("lint", "--skip", "image-gc")
+        plan = cluster.kprov("plan")
+        verified = cluster.kprov("verify")
+    found = {(row["host"], row["rule"]) for row in lint.data["rows"] if row["verdict"] == "error"}
+    assert found == {(cluster.node("w2"), "runtime-responds")}
+    said = [
+        (problem["host"], problem["severity"])
+        for problem in plan.envelope["problems"]
+        if problem["code"] == "runtime-responds"
+    ]
+    assert said == [(cluster.node("w2"), "warning")]
+    assert red(verified)["lint"] == {"w2"}
+    assert "the container runtime hangs" in next(c["detail"] for c in verified.data["checks"] if c["id"] == "lint")
