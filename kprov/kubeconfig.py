@@ -221,7 +221,7 @@ def _parse(text: str, what: str) -> Entry:
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
         line = f" (line {mark.line + 1})" if mark else ""
         raise InputError(f"{what} is not valid YAML{line}; nothing was changed") from None
-    except ValueError:  # ruamel takes ._ for a number, and then cannot read it
+    except (ValueError, IndexError):  # ruamel takes ._ and -_ for numbers, and then cannot read them
         raise InputError(f"{what} has a value that looks like a number and is none: put it into quotes") from None
     if data is None:
         return _empty()

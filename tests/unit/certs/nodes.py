@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -238,18 +238,19 @@ class ApiServer(TlsServer):
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 
 
-def lease(age: float = 1.0) -> dict[str, Any]:
-    """A lease that was renewed so many seconds ago."""
-    renewed = (NOW - timedelta(seconds=age)).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+def lease(age: float = 1.0, now: datetime = NOW) -> dict[str, Any]:
+    """A lease that was renewed so many seconds before now."""
+    renewed = (now - timedelta(seconds=age)).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
     return {"spec": {"holderIdentity": "cp1_1", "renewTime": renewed}}
 
 
 @contextmanager
 def serving(node: Node, made: Kubeadm) -> Iterator[dict[str, Any]]:
     """Every socket of a control plane, and its processes. Yields the servers by name."""
+    now = datetime.now(UTC)  # commands look at the clock, and a slow machine is a minute behind NOW
     objects = {
-        f"{LEASES}/kube-controller-manager": lease(),
-        f"{LEASES}/kube-scheduler": lease(),
+        f"{LEASES}/kube-controller-manager": lease(now=now),
+        f"{LEASES}/kube-scheduler": lease(now=now),
         "/api/v1/namespaces/kube-system/configmaps/kube-root-ca.crt": {"data": {"ca.crt": made.ca.pem}},
         "/api/v1/namespaces/kube-public/configmaps/cluster-info": {
             "data": {"kubeconfig": pki.text(pki.kubeconfig({}, made.ca))}
