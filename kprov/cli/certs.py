@@ -34,7 +34,6 @@ certs_app = typer.Typer(
     help="Certificates: check all that expire, renew kubeadm's. For any kubeadm cluster, kprov's or not.",
 )
 certs_app.add_typer(csr_app, name="csr")
-certs_app.command("rotate-ca")(rotate_ca)
 
 
 class CheckFormat(StrEnum):
@@ -240,3 +239,6 @@ def announce_renewal(renewal: Renewal, found: Found, control_planes: int) -> Non
     from kprov.ui.renewal_table import print_renewal
 
     print_renewal(err(), renewal, found, control_planes)
+
+
+certs_app.command("rotate-ca")(rotate_ca)  # last in the help: it is rarely needed
