@@ -1,4 +1,4 @@
-"""kprov_drain: what it asks of kubectl, whose cordon it takes away. On a cluster: tests/e2e/faults/test_runtime_root.py."""
+"""kprov_drain: what it asks of kubectl, whose cordon it removes. A cluster: tests/e2e/faults/test_runtime_root.py."""
 
 from __future__ import annotations
 
