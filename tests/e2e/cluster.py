@@ -6,9 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
+
+API = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+READY = "/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz"
 
 
 @dataclass(frozen=True)
@@ -113,3 +120,19 @@ def running_labs() -> list[str]:
 def lab_name(purpose: str) -> str:
     """A name that no other test run on this machine uses."""
     return f"t{os.getpid() % 100000}-{purpose}"
+
+
+def change(lab: LabCluster, **variables: Any) -> dict[str, Any]:
+    """Set variables of all hosts; what they were before."""
+    file = lab.inventory.parent / "group_vars" / "all.yml"
+    before: dict[str, Any] = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**before, **variables}))
+    return before
+
+
+def wait_until(what: str, true: Callable[[], bool], seconds: float = 120) -> None:
+    """Look twice a second until it is true; fail after so many seconds."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.5)  # poll interval

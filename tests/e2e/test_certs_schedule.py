@@ -7,9 +7,8 @@ import json
 import pytest
 
 from kprov.errors import ExitCode
-from tests.e2e.cluster import Completed, LabCluster, kprov
+from tests.e2e.cluster import Completed, LabCluster, change, kprov
 from tests.e2e.conftest import MakeLab
-from tests.e2e.test_kubelet import change
 
 BEFORE = ("os", "container_runtime", "kubernetes", "kubelet")  # what a person would have done by hand
 KUBEADM = (

@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 
 from kprov.errors import ExitCode
 from kprov.reserve.quantity import quantity
-from tests.e2e.cluster import LabCluster
+from tests.e2e.cluster import LabCluster, change
 from tests.e2e.conftest import MakeLab
 
 CONTAINERS = "crictl ps --no-trunc -q | sort"
@@ -26,14 +25,6 @@ def pair(make_lab: MakeLab) -> LabCluster:
     change(lab, kubelet_eviction_soft=soft, kubelet_eviction_soft_grace_period=grace)
     lab.up()
     return lab
-
-
-def change(lab: LabCluster, **variables: Any) -> dict[str, Any]:
-    """Set variables of all hosts; what they were before."""
-    file = lab.inventory.parent / "group_vars" / "all.yml"
-    before: dict[str, Any] = yaml.safe_load(file.read_text())
-    file.write_text(yaml.safe_dump({**before, **variables}))
-    return before
 
 
 def live(lab: LabCluster, short: str) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.cluster import Completed, LabCluster
-from tests.e2e.test_verify import API, READY, wait_until
+from tests.e2e.cluster import API, READY, Completed, LabCluster, wait_until
 
 FILE = "/etc/kubernetes/kubelet.conf.d/90-foreign.conf"
 FOREIGN = """

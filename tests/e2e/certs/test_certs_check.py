@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from kprov.content import content_root
-from tests.e2e.cluster import Completed, LabCluster, kprov
+from tests.e2e.cluster import Completed, LabCluster, kprov, wait_until
 from tests.e2e.conftest import MakeLab
-from tests.e2e.test_verify import wait_until
 
 PKI = "/etc/kubernetes/pki"
 ENV = "export PATH=$PATH:/usr/local/bin;"

@@ -20,10 +20,10 @@ import pytest
 from kprov.certs.node.known import KUBEADM
 from kprov.engine.lock import controller_lock
 from kprov.errors import ExitCode
+from tests.e2e.certs.test_certs_renew import RENEWS, containers, items, renew, runs
 from tests.e2e.cluster import Completed, LabCluster, another_inventory, kprov
 from tests.e2e.conftest import MakeLab
 from tests.e2e.journal import RunningUp
-from tests.e2e.test_certs_renew import RENEWS, containers, items, renew, runs
 
 CAS = ("ca", "etcd/ca", "front-proxy-ca")
 ETCDS = {"apiserver-etcd-client", "etcd-server", "etcd-peer", "etcd-healthcheck-client"}

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from kprov.errors import ExitCode
-from tests.e2e.cluster import LabCluster, kprov
+from tests.e2e.cluster import LabCluster, change, kprov
 from tests.e2e.conftest import MakeLab, Measured
-from tests.e2e.test_kubelet import change
 
 LIFE = "5m"  # long enough to install the cluster, and to look at it after the recovery
 NODES = ("cp1", "cp2", "cp3", "w1", "w2")

@@ -7,24 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.cluster import Completed, LabCluster
+from tests.e2e.cluster import API, READY, Completed, LabCluster, wait_until
 
 Cluster = LabCluster
 NAMESPACES = ("get", "namespaces", "-l", "app.kubernetes.io/name=kprov-verify", "-o", "name")
 REMOVE_AFFINITY = '[{"op": "remove", "path": "/spec/template/spec/affinity"}]'
-API = "/etc/kubernetes/manifests/kube-apiserver.yaml"
-
-
-def wait_until(what: str, true: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.5)  # poll interval
 
 
 @contextmanager
@@ -209,9 +201,6 @@ def test_dead_api_cannot_be_verified_and_status_still_says_what_is_there(cluster
     assert status.data["api"]["reachable"] is False
     assert [host["reachable"] for host in status.data["hosts"]] == [True] * 3
     wait_until("the API answers again", lambda: "ok" in cluster.ssh("cp1", READY, check=False))
-
-
-READY = "/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz"
 
 
 def test_container_runtime_that_hangs_is_named_at_once_by_every_command(cluster: Cluster) -> None:

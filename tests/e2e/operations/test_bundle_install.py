@@ -11,10 +11,9 @@ import pytest
 from kprov.artifacts.bundle import Bundle, open_bundle
 from kprov.lab.build import build_bundle
 from kprov.ui.progress import PlainProgress
-from tests.e2e.cluster import LabCluster
+from tests.e2e.cluster import LabCluster, change
 from tests.e2e.conftest import MakeLab
 from tests.e2e.test_bundle import World
-from tests.e2e.test_kubelet import change
 from tests.publisher import publisher
 from tests.registry import Registry, insecure_registries_conf, registry
 

@@ -12,10 +12,8 @@ import pytest
 import yaml
 
 from kprov.errors import ExitCode
-from tests.e2e.cluster import LabCluster
+from tests.e2e.cluster import LabCluster, change, wait_until
 from tests.e2e.conftest import MakeLab
-from tests.e2e.test_kubelet import change
-from tests.e2e.test_verify import wait_until
 
 MANIFESTS = "cd /etc/kubernetes/manifests && sha256sum *"
 KEPT = "ls /var/lib/kprov/control_plane"

@@ -9,9 +9,8 @@ import pytest
 import yaml
 
 from kprov.errors import ExitCode
-from tests.e2e.cluster import LabCluster
+from tests.e2e.cluster import LabCluster, wait_until
 from tests.e2e.conftest import MakeLab
-from tests.e2e.test_verify import wait_until
 
 GATE = "ExtendWebSocketsToKubelet"
 IMAGE = "registry.k8s.io/kube-proxy:v{}"  # the image in the bundle that has a shell; it is on every node

@@ -8,10 +8,8 @@ import time
 
 import pytest
 
-from tests.e2e.cluster import LabCluster, kprov
+from tests.e2e.cluster import LabCluster, change, kprov, wait_until
 from tests.e2e.conftest import MakeLab
-from tests.e2e.test_kubelet import change
-from tests.e2e.test_verify import wait_until
 
 MI = 1024 * 1024
 LIMIT_MI = 48

@@ -1,4 +1,4 @@
-"""kprov_runtime_copy: what is said of a copy that failed. End to end it runs in tests/e2e/test_runtime_root.py."""
+"""kprov_runtime_copy: what is said of a copy that failed. On a cluster: tests/e2e/faults/test_runtime_root.py."""
 
 from __future__ import annotations
 
