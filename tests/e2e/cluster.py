@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from kprov.certs.node.components import STATIC_PODS
+
 API = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 READY = "/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz"
 
@@ -76,6 +78,12 @@ class LabCluster:
         """kubectl with the admin kubeconfig on a control plane."""
         command = " ".join(_quote(a) for a in arguments)
         return self.ssh(node, f"/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf {command}")
+
+    def static_pods(self, short: str = "cp1") -> dict[str, str]:
+        """Component to the id of its running container: what a restart changes. Other pods come when they come."""
+        listed = json.loads(self.ssh(short, "crictl ps -o json"))["containers"]
+        ids = {container["metadata"]["name"]: container["id"] for container in listed}
+        return {name: ids[name] for name in STATIC_PODS if name in ids}
 
     def snapshot(self, *nodes: str) -> dict[str, str]:
         """What must not change on a node that is not touched: hashes of files, PIDs, container ids."""

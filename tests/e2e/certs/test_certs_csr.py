@@ -20,7 +20,7 @@ import pytest
 from kprov.certs.node.known import KUBEADM
 from kprov.engine.lock import controller_lock
 from kprov.errors import ExitCode
-from tests.e2e.certs.test_certs_renew import RENEWS, containers, items, renew, runs
+from tests.e2e.certs.test_certs_renew import RENEWS, items, renew, runs
 from tests.e2e.cluster import Completed, LabCluster, another_inventory, kprov
 from tests.e2e.conftest import MakeLab
 from tests.e2e.journal import RunningUp
@@ -86,7 +86,7 @@ def serials(found: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 def test_only_etcd_s_ca_is_elsewhere(lab: LabCluster, owner: Path, tmp_path: Path) -> None:
     take_away(lab, owner, "etcd/ca")
-    before, running = items(lab), containers(lab)
+    before, running = items(lab), lab.static_pods()
     assert external(before) == ETCDS
     done = export(lab, tmp_path / "etcd")
     assert done.exit_code == ExitCode.OK, done.stderr
@@ -100,7 +100,7 @@ def test_only_etcd_s_ca_is_elsewhere(lab: LabCluster, owner: Path, tmp_path: Pat
     old, new = serials(before), serials(after)
     assert {name for name in old if old[name] != new[name]} == ETCDS
     assert all(after[name]["served_equal"] for name in ("etcd-server", "etcd-peer"))
-    now = containers(lab)
+    now = lab.static_pods()
     assert {name: now[name] for name in running} == running
     done = renew(lab, "--only", "apiserver,etcd-peer")
     assert done.exit_code == ExitCode.OK, done.stderr
@@ -177,7 +177,7 @@ def test_a_cluster_that_is_in_use_is_left_alone(lab: LabCluster, requests: Path)
 
 
 def test_an_import_that_was_killed_is_finished_by_the_next_one(lab: LabCluster, requests: Path) -> None:
-    before, running = serials(items(lab)), containers(lab)
+    before, running = serials(items(lab)), lab.static_pods()
     with RunningUp(lab, "--from", str(requests), verb=("certs", "csr", "import")) as run:
         run.wait_for("certs_renew", RENEWS)
         end = time.monotonic() + 30
@@ -191,7 +191,7 @@ def test_an_import_that_was_killed_is_finished_by_the_next_one(lab: LabCluster, 
     assert all(serials(after)[name] != before[name] for name in KUBEADM)
     in_use = ("apiserver", "etcd-server", "etcd-peer", "controller-manager.conf", "scheduler.conf")
     assert all(after[name]["served_equal"] for name in in_use)
-    now = containers(lab)
+    now = lab.static_pods()
     restarted = {name for name in running if now[name] != running[name]}
     assert restarted == {"kube-controller-manager", "kube-scheduler"}
     assert lab.ssh("cp1", WAITING).split() == ["700", "root", "/var/lib/kprov/csr"]

@@ -5,7 +5,6 @@ A renewal of everything, with clients that watch: test_certs_renew_ha.py.
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -61,11 +60,6 @@ def items(lab: LabCluster) -> dict[str, dict[str, Any]]:
     return {item["item"]: item for item in found if item["item"] in KUBEADM and item["host"]}
 
 
-def containers(lab: LabCluster) -> dict[str, str]:
-    listed = json.loads(lab.ssh("cp1", "crictl ps -o json"))["containers"]
-    return {container["metadata"]["name"]: container["id"] for container in listed}
-
-
 def runs(lab: LabCluster) -> set[str]:
     return {path.name for path in (cluster_home(lab.name) / "runs").iterdir()}
 
@@ -80,27 +74,27 @@ def test_second_run_changes_nothing_and_starts_no_ansible(lab: LabCluster) -> No
 
 
 def test_only_what_is_named_is_renewed(lab: LabCluster) -> None:
-    before, running = items(lab), containers(lab)
+    before, running = items(lab), lab.static_pods()
     done = renew(lab, "--only", "apiserver,front-proxy-client", "--all")
     assert done.exit_code == ExitCode.OK, done.stderr
     after = items(lab)
     changed = {name for name in before if before[name]["serial"] != after[name]["serial"]}
     assert changed == {"apiserver", "front-proxy-client"}
-    assert containers(lab) == running
+    assert lab.static_pods() == running
 
 
 def test_a_file_that_was_renewed_by_hand_is_brought_into_use(lab: LabCluster) -> None:
-    running = containers(lab)
+    running = lab.static_pods()
     lab.ssh("cp1", "kubeadm certs renew scheduler.conf --config /etc/kubernetes/kubeadm.yaml")
     done = renew(lab, "--within", "9d")
     assert done.exit_code == ExitCode.OK, done.stderr
     assert [(item["item"], item["problem"]) for item in done.data["items"]] == [("scheduler.conf", None)]
-    now = containers(lab)
+    now = lab.static_pods()
     assert {name for name in running if now[name] != running[name]} == {"kube-scheduler"}
 
 
 def test_next_run_finishes_one_that_was_killed(lab: LabCluster) -> None:
-    before, running = items(lab), containers(lab)
+    before, running = items(lab), lab.static_pods()
     log = "stat -c %s /var/log/kprov/certs_renew.log"
     written = lab.ssh("cp1", log)
     with RunningUp(lab, "--all", verb=("certs", "renew")) as run:
@@ -111,7 +105,7 @@ def test_next_run_finishes_one_that_was_killed(lab: LabCluster) -> None:
         run.kill()
     # The module that was running on the node ends what it began: the files are new, but nobody restarted anything.
     lab.ssh("cp1", "flock --timeout 60 /run/kprov.lock true")
-    assert containers(lab) == running
+    assert lab.static_pods() == running
     assert certs(lab, "check").exit_code == ExitCode.CRITICAL
     done = renew(lab, "--within", "9d")
     assert done.exit_code == ExitCode.OK, done.stderr

@@ -63,7 +63,7 @@ def renewal(lab: LabCluster, measured: Measured) -> Renewal:
     mine = lab.ssh("cp1", "sha256sum /root/mine")
     addresses = [host.ip for host in load(lab.inventory).spec.group("kube_control_plane")]
     kubeconfig = lab.kprov("kubeconfig", "--print").data["kubeconfig"]
-    before, running, last = items(lab), {plane: containers(lab, plane) for plane in PLANES}, leader(lab)
+    before, running, last = items(lab), {plane: lab.static_pods(plane) for plane in PLANES}, leader(lab)
     with (
         Client(kubeconfig, addresses, write=False) as reader,
         Client(kubeconfig, addresses[::-1], write=True) as writer,
@@ -81,11 +81,6 @@ def leader(lab: LabCluster) -> str:
         if status["leader"] == status["header"]["member_id"]:
             return lab.node(plane)
     raise AssertionError("etcd has no leader")
-
-
-def containers(lab: LabCluster, plane: str) -> dict[str, str]:
-    listed = json.loads(lab.ssh(plane, "crictl ps -o json"))["containers"]
-    return {container["metadata"]["name"]: container["id"] for container in listed}
 
 
 def items(lab: LabCluster) -> dict[tuple[str, str], dict[str, Any]]:
@@ -117,7 +112,7 @@ def test_clients_do_not_notice(renewal: Renewal) -> None:
 
 def test_only_what_reads_its_certificate_at_its_start_is_restarted(lab: LabCluster, renewal: Renewal) -> None:
     for plane, running in renewal.running.items():
-        now = containers(lab, plane)
+        now = lab.static_pods(plane)
         restarted = {name for name in running if now[name] != running[name]}
         assert restarted == {"kube-controller-manager", "kube-scheduler"}, plane
 

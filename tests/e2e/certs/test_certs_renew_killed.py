@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 import yaml
 
-from kprov.certs.node.components import STATIC_PODS
 from kprov.content import content_root
 from kprov.errors import ExitCode
 from tests.e2e.cluster import Completed, LabCluster, kprov
@@ -78,13 +76,6 @@ def unfinished(found: dict[str, dict[str, Any]]) -> set[str]:
     return left | ({COPY} if found[COPY]["serial"] != found["admin.conf"]["serial"] else set())
 
 
-def containers(lab: LabCluster) -> dict[str, str]:
-    """Name to id of those of static pods."""
-    listed = json.loads(lab.ssh("cp1", "crictl ps -o json"))["containers"]
-    ids = {container["metadata"]["name"]: container["id"] for container in listed}
-    return {name: id for name, id in ids.items() if name in STATIC_PODS}
-
-
 def start(lab: LabCluster) -> RunningUp:
     return RunningUp(lab, *RENEW, verb=("certs", "renew"))
 
@@ -92,7 +83,7 @@ def start(lab: LabCluster) -> RunningUp:
 def finish(lab: LabCluster) -> set[str]:
     """What the next run finds to do; it does that and nothing else."""
     lab.ssh("cp1", "flock --timeout 90 /run/kprov.lock true")  # what runs on the node ends what it began
-    before, running = items(lab), containers(lab)
+    before, running = items(lab), lab.static_pods()
     left = unfinished(before)
     done = renew(lab, *RENEW)
     assert done.exit_code == ExitCode.OK, done.stderr
@@ -102,7 +93,7 @@ def finish(lab: LabCluster) -> set[str]:
     assert unfinished(after) == set()
     renewed = {name for name in NAMES if after[name]["serial"] != before[name]["serial"]}
     assert renewed == {name for name in NAMES if before[name]["left_seconds"] < 9 * 86400}
-    now = containers(lab)
+    now = lab.static_pods()
     restarted = {name for name in running if now[name] != running[name]}
     assert restarted == ({"kube-scheduler"} if "scheduler.conf" in left else set())
     return left
@@ -145,11 +136,11 @@ def test_killed_while_a_component_restarts(lab: LabCluster) -> None:
 def test_a_server_that_does_not_take_its_certificate_is_named_and_left_running(lab: LabCluster) -> None:
     """The last one: nothing but a restart mends that API server."""
     address = items(lab)["apiserver"]["served"][0]["where"]
-    running = containers(lab)
+    running = lab.static_pods()
     lab.ssh("cp1", FREEZE)
     refused = renew(lab, "--only", "apiserver", "--all")
     assert refused.exit_code == ExitCode.PHASE
     assert f"kube-apiserver at {address} serves another certificate" in refused.stderr
     assert "the API would be away for 5 to 35 s" in refused.stderr
     assert "--accept-outage" in refused.stderr
-    assert containers(lab) == running
+    assert lab.static_pods() == running

@@ -62,10 +62,6 @@ def items(lab: LabCluster) -> dict[str, dict[str, Any]]:
     return {item["item"]: item for item in found if item["host"] == lab.node("cp1")}
 
 
-def containers(lab: LabCluster) -> list[str]:
-    return sorted(lab.ssh("cp1", "crictl ps --no-trunc -q").split())
-
-
 def until_at_work(lab: LabCluster) -> None:
     """Until a module of kprov's holds the node, or has been too quick to be seen."""
     end = time.monotonic() + 5
@@ -89,13 +85,13 @@ def test_the_cas_that_kprov_does_not_rotate_are_refused(lab: LabCluster) -> None
 
 
 def test_front_proxy_ca_is_rotated_and_nothing_is_restarted(lab: LabCluster) -> None:
-    running, old = containers(lab), serial(lab, "front-proxy-ca")
+    running, old = lab.static_pods(), serial(lab, "front-proxy-ca")
     assert "somebody" in proxied(lab, f"{OLD}/front-proxy-client")
     done = rotate(lab, "front-proxy-ca", "--replace", old, "--yes", "--all-steps")
     assert done.exit_code == ExitCode.OK, done.stderr
     assert [one["step"] for one in done.data["taken"]] == [*STRIKES]
     assert any("refuses the old CA" in proof for proof in done.data["taken"][-1]["proofs"])
-    assert containers(lab) == running
+    assert lab.static_pods() == running
     assert "somebody" in proxied(lab, f"{PKI}/front-proxy-client")
     assert '"code": 401' in proxied(lab, f"{OLD}/front-proxy-client")
     published = lab.kubectl(
