@@ -13,6 +13,7 @@ from kprov.cli.certs_rotate_ca import rotate_ca
 from kprov.cli.finish import finish
 from kprov.cli.options import (
     AcceptNewHostKeys,
+    AcceptOutage,
     BreakLock,
     Format,
     Inventory,
@@ -138,12 +139,7 @@ def renew(
         ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done. Exit code 2: something.")] = False,
-    accept_outage: Annotated[
-        bool,
-        typer.Option(
-            "--accept-outage", help="With fewer than 3 control planes, restart a server that does not reload."
-        ),
-    ] = False,
+    accept_outage: AcceptOutage = False,
     yes: Yes = False,
     break_lock: BreakLock = False,
     accept_new_host_keys: AcceptNewHostKeys = False,

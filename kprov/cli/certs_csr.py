@@ -11,6 +11,7 @@ from kprov.cli.ask import asking
 from kprov.cli.finish import finish
 from kprov.cli.options import (
     AcceptNewHostKeys,
+    AcceptOutage,
     BreakLock,
     Format,
     Inventory,
@@ -74,12 +75,7 @@ def import_(
     only: Only = None,
     host: HostOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and say what would be done. Exit code 2.")] = False,
-    accept_outage: Annotated[
-        bool,
-        typer.Option(
-            "--accept-outage", help="With fewer than 3 control planes, restart a server that does not reload."
-        ),
-    ] = False,
+    accept_outage: AcceptOutage = False,
     yes: Yes = False,
     break_lock: BreakLock = False,
     accept_new_host_keys: AcceptNewHostKeys = False,

@@ -41,6 +41,10 @@ Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask before changi
 BreakLock = Annotated[
     bool, typer.Option("--break-lock", help="Take the cluster's lock from an operation that is dead.")
 ]
+AcceptOutage = Annotated[
+    bool,
+    typer.Option("--accept-outage", help="With fewer than 3 control planes, restart a server that does not reload."),
+]
 VerifyAll = Annotated[
     bool, typer.Option("--verify-all", help="Run every phase, whatever the records on the nodes say.")
 ]
