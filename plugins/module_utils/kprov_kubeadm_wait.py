@@ -15,7 +15,7 @@ from ansible.module_utils.kprov_kubeadm_run import StepError
 from ansible.module_utils.kprov_kubeadm_steps import COMPONENTS, KUBELET_CONF, PKI, manifest_path
 from ansible.module_utils.kprov_paths import real
 
-POLL = 0.5
+POLL = 0.2
 KUBELET_HEALTH = "http://127.0.0.1:10248/healthz"
 KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 

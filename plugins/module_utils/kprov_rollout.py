@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 
-from ansible.module_utils.kprov_kubectl import POLL, Kubectl, KubectlError
+from ansible.module_utils.kprov_kubectl import Kubectl, KubectlError
 
+POLL = 0.3
+CLOSER = 3.0  # seconds until a look at each pod and each node, and between two: on a large cluster these lists are long
 WORKLOADS = ("DaemonSet", "Deployment")
 LOG_LINES = 5
 
@@ -17,19 +19,19 @@ def wait_rollout(kubectl: Kubectl, objects: list[dict], deadline: float) -> None
         if item["kind"] not in WORKLOADS:
             continue
         kind, namespace, name = item["kind"].lower(), item["metadata"]["namespace"], item["metadata"]["name"]
+        closer = min(time.monotonic() + CLOSER, end)
         while True:
             workload = kubectl.json("get", kind, name, "-n", namespace)
             problem = unfinished(workload)
-            pods: list[dict] = []
-            if problem:
-                # Only now look closer: on a large cluster these lists are long.
+            if problem and time.monotonic() >= closer:
                 pods = kubectl.json("get", "pods", "-n", namespace, "-l", selector(workload))["items"]
                 problem = problem_of(workload, pods, kubectl.json("get", "nodes")["items"])
+                if problem and time.monotonic() >= end:
+                    details = _details(kubectl, namespace, pods)
+                    raise KubectlError(f"{kind} {name} does not run within {deadline:g} s: {problem}{details}")
+                closer = min(time.monotonic() + CLOSER, end)
             if not problem:
                 break
-            if time.monotonic() >= end:
-                details = _details(kubectl, namespace, pods)
-                raise KubectlError(f"{kind} {name} does not run within {deadline:g} s: {problem}{details}")
             time.sleep(POLL)
 
 

@@ -55,7 +55,7 @@ class Apply:
         name = f"kprov-{self.params['phase']}"
         found = self.kubectl.json("get", "configmap", name, "-n", records.NAMESPACE, "--ignore-not-found")
         record = records.read(found)
-        live = self._live()
+        live = self._live() if record else []  # without a record all is due
         due = not records.up_to_date(record, self.sha256, live)
         prune = records.to_prune(record, self.objects)
         changes = [self._name(item) for item in self.objects] if due else []
@@ -72,11 +72,12 @@ class Apply:
             for item in prune:
                 self._delete(item)
             live = self._live()
+        entries = self._entries(live)  # while the pods start
         wait_rollout(self.kubectl, self.objects, self._left())
         if self.params["wait_nodes"]:
             wait_nodes(self.kubectl, self._left())
         if due or prune or not known:
-            self._save(self._entries(live), dirty=False)
+            self._save(entries, dirty=False)
         return {"changed": due or bool(prune) or not known, "changes": changes}
 
     def _left(self) -> float:
