@@ -53,6 +53,10 @@ def _facts(state: HostState) -> dict[str, Any]:
         "missing_commands": list(state.missing_commands),
         "joined": state.cluster.joined,
     }
+    if state.artifacts is not None:
+        facts["artifacts"] = state.artifacts
+    if state.firewalls is not None:
+        facts["firewalls"] = list(state.firewalls)
     if state.capacity:
         facts["capacity"] = asdict(state.capacity)
     return facts

@@ -46,6 +46,8 @@ def host_state(answer: dict[str, Any], clock_skew: float) -> HostState:
         nameservers=tuple(answer.get("nameservers", ())),
         resolves_itself=answer.get("resolves_itself", True),
         missing_commands=tuple(answer.get("missing_commands", ())),
+        firewalls=tuple(answer["firewalls"]) if "firewalls" in answer else None,
+        artifacts=answer.get("artifacts"),
         cluster=_cluster(answer.get("cluster", {})),
         phases=_phases(records["phases"]),
         records_cluster=records["cluster"],

@@ -193,6 +193,8 @@ class HostState:
     runtime: dict[str, str | None] = field(
         default_factory=dict
     )  # its socket to why nobody answers there, None: it does
+    artifacts: bool | None = None  # whether kprov has ever installed binaries or images there; None: not known
+    firewalls: tuple[str, ...] | None = None  # firewall-cmd, ufw, where installed; None: not known
     security_modules: dict[str, str] | None = None  # AppArmor, SELinux to their state; None: not known
 
 

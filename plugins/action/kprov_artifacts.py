@@ -16,7 +16,8 @@ ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[1] / "
 
 from ansible.module_utils import kprov_manifest
 from ansible.module_utils.kprov_oci_archive import Layout, LayoutError
-from ansible.module_utils.kprov_transfer import TransferError, send_file, send_stream
+from ansible.module_utils.kprov_stream import FIFO
+from ansible.module_utils.kprov_transfer import NoStream, Stream, TransferError, send_file, send_written
 
 ARGUMENTS = {
     "phase": {"type": "str", "required": True},
@@ -34,12 +35,14 @@ ARGUMENTS = {
         "required_one_of": [("path", "unpack")],
     },
     "images": {"type": "list", "elements": "str", "default": []},
+    "record": {"type": "dict"},
 }
 STAGING = "/var/lib/kprov/staging"  # as in the module
 ARCHIVE = "images.tar"
 # A directory of the connecting user: root's lies where the files are renamed into place from.
 MAKE_STAGING = (
-    'umask 077; if [ "$(id -u)" = 0 ]; then d={root}; mkdir -p "$d"; else d=/var/tmp; fi; mktemp -d "$d/kprov-XXXXXXXX"'
+    'umask 077; if [ "$(id -u)" = 0 ]; then d={root}; mkdir -p "$d"; else d=/var/tmp; fi; '
+    's=$(mktemp -d "$d/kprov-XXXXXXXX") && mkfifo "$s{fifo}" && echo "$s"'
 )
 
 
@@ -52,6 +55,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _, arguments = self.validate_argument_spec(ARGUMENTS)
         self._vars = task_vars or {}
+        self._node = self._vars.get("node") or {}
         try:
             return self._run(arguments)
         except (kprov_manifest.ManifestError, LayoutError, TransferError) as error:
@@ -62,20 +66,31 @@ class ActionModule(ActionBase):
         manifest = kprov_manifest.load(bundle)
         wanted = {
             "phase": arguments["phase"],
+            "record": arguments["record"],
             "files": [self._file(manifest, entry, bundle) for entry in arguments["files"]],
             "images": self._images(manifest, arguments["images"], bundle),
             "bin_dir": self._variable("bin_dir"),
             "runtime": self._variable("cri_socket"),
             "container_runtime": self._variable("container_runtime"),
         }
+        if bundle and self._is_new(wanted):
+            return {**self._install(wanted, everything(wanted, self._node["arch"]), bundle), "module_calls": 1}
         result = self._module({**wanted, "mode": "query" if bundle else "fetch"})
         calls = 1
         missing = result.pop("missing", None)
         if missing and not result.get("failed"):
-            result = self._install(wanted, missing, result["arch"], bundle)
+            result = self._install(wanted, missing, bundle)
             calls = 2
         result["module_calls"] = calls
         return result
+
+    def _is_new(self, wanted: dict) -> bool:
+        """Whether kprov's probe has seen that nothing was ever installed there: all is missing, nobody has to ask."""
+        if self._task.check_mode or self._node.get("artifacts") is not False:
+            return False
+        arch = self._node["arch"]
+        images = wanted["images"]
+        return all(arch in entry["variants"] for entry in wanted["files"]) and (not images or arch in images)
 
     def _file(self, manifest: dict, entry: dict, bundle: str) -> dict:
         variants = kprov_manifest.files(manifest, entry["name"], entry["version"])
@@ -109,32 +124,42 @@ class ActionModule(ActionBase):
     def _docker(self) -> bool:
         return self._variable("container_runtime") == "docker"
 
-    def _install(self, wanted: dict, missing: dict, arch: str, bundle: str) -> dict:
+    def _install(self, wanted: dict, missing: dict, bundle: str) -> dict:
         """Send what is missing, let the module check and install it, leave nothing behind."""
-        staging = self._remote(MAKE_STAGING.format(root=STAGING)).strip().splitlines()[-1]
+        arch = missing["arch"]
+        staging = self._remote(MAKE_STAGING.format(root=STAGING, fifo=FIFO)).strip().splitlines()[-1]
         try:
             for entry in wanted["files"]:
                 if entry["name"] in missing["files"]:
                     self._send(os.path.join(bundle, entry["variants"][arch]["url"]), f"{staging}/{entry['name']}")
             images = {i["source"]: i["ref"] for i in wanted["images"].get(arch, []) if i["source"] in missing["images"]}
-            if images:
-                self._send_images(images, arch, bundle, f"{staging}/{ARCHIVE}")
-            return self._module({**wanted, "mode": "install", "staging": staging})
-        except BaseException:
-            self._low_level_execute_command(f"rm -rf -- {shlex.quote(staging)}", sudoable=False)
+            wanted = {**wanted, "mode": "install", "staging": staging, "archive": staging + FIFO}
+            return self._install_images(wanted, images, arch, bundle) if images else self._module(wanted)
+        except BaseException:  # the module removes them itself
+            paths = f"{shlex.quote(staging)} {shlex.quote(staging + FIFO)}"
+            self._low_level_execute_command(f"rm -rf -- {paths}", sudoable=False)
             raise
+
+    def _install_images(self, wanted: dict, images: dict[str, str], arch: str, bundle: str) -> dict:
+        """Install while an archive of the images (reference in the bundle to reference on the node) is being sent."""
+        layout = Layout(os.path.join(bundle, "images"))
+        write = partial(layout.write_archive, images=images, arch=arch, docker=self._docker)
+        try:
+            stream = Stream(self._connection, write, wanted["archive"])
+        except NoStream:
+            archive = f"{wanted['staging']}/{ARCHIVE}"
+            # Ansible removes its local temporary directory at the end of the run.
+            send_written(self._connection, write, archive, os.path.join(constants.DEFAULT_LOCAL_TMP, "kprov"))
+            return self._module({**wanted, "archive": archive})
+        with stream:
+            result = self._module(wanted)
+            stream.finish(taken=not result.get("failed"))
+            return result
 
     def _send(self, local: str, remote: str) -> None:
         if not os.path.isfile(local):
             raise AnsibleActionFail(f"{local} is missing: the bundle is incomplete")
         send_file(self._connection, local, remote)
-
-    def _send_images(self, images: dict[str, str], arch: str, bundle: str, remote: str) -> None:
-        """Send one archive of images (reference in the bundle to reference on the node)."""
-        layout = Layout(os.path.join(bundle, "images"))
-        write = partial(layout.write_archive, images=images, arch=arch, docker=self._docker)
-        # Ansible removes its local temporary directory at the end of the run.
-        send_stream(self._connection, write, remote, os.path.join(constants.DEFAULT_LOCAL_TMP, "kprov"))
 
     def _remote(self, command: str) -> str:
         """Output of a command that runs as the connecting user."""
@@ -149,3 +174,12 @@ class ActionModule(ActionBase):
 
     def _variable(self, name: str) -> str:
         return str(self._templar.template(self._vars.get(name)) or "")
+
+
+def everything(wanted: dict, arch: str) -> dict:
+    """What the module says of a node that has nothing."""
+    return {
+        "arch": arch,
+        "files": [entry["name"] for entry in wanted["files"]],
+        "images": [image["source"] for image in wanted["images"].get(arch, [])],
+    }

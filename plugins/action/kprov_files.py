@@ -20,6 +20,7 @@ IMPORT = re.compile(r"^\s*from ansible\.module_utils(?:\.(\w+) import| import (\
 ARGUMENTS = {
     "phase": {"type": "str", "required": True},
     "record": {"type": "dict"},
+    "units": {"type": "list", "elements": "dict", "default": []},
     "modes": {"type": "dict", "default": {}},
     "validate": {"type": "dict", "default": {}},
     "copies": {"type": "dict", "default": {}},
@@ -56,7 +57,7 @@ class ActionModule(ActionBase):
             files |= {f"{target}/{path}": plain(text) for path, text in closure(name).items()}
         result = self._execute_module(
             module_name="kprov_files",
-            module_args={"phase": arguments["phase"], "record": arguments["record"], "files": pack(files)},
+            module_args={**{name: arguments[name] for name in ("phase", "record", "units")}, "files": pack(files)},
             task_vars=task_vars,
         )
         result["module_calls"] = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from typing import BinaryIO
 
 from ansible.module_utils import kprov_fs
 from ansible.module_utils.kprov_artifact_files import ArtifactError
@@ -32,9 +33,10 @@ class ImageStore:
         finished = self._finished()
         return [image for image in wanted if not self._is_there(image, present, finished)]
 
-    def import_archive(self, path: str) -> None:
+    def import_archive(self, archive: BinaryIO) -> None:
         """Import an OCI archive; the kubelet's image garbage collection then leaves its images alone."""
-        self._run([*self._ctr, "images", "import", "--local", "--label", f"{PIN}=pinned", path], "importing the images")
+        command = [*self._ctr, "images", "import", "--local", "--label", f"{PIN}=pinned", "-"]
+        self._run(command, "importing the images", archive)
 
     def pull(self, images: list[dict]) -> None:
         """Let the runtime pull each image from its registry (or the mirrors that the runtime's configuration names)."""
@@ -91,10 +93,10 @@ class ImageStore:
         make_state_directory(ARTIFACTS)
         kprov_fs.write_json(self._record, {"schema": 1, "images": images})
 
-    def _run(self, command: list[str], what: str) -> str:
+    def _run(self, command: list[str], what: str, stdin: BinaryIO | int = subprocess.DEVNULL) -> str:
         try:
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE + 30, check=False
+                command, stdin=stdin, capture_output=True, text=True, timeout=DEADLINE + 30, check=False
             )
         except FileNotFoundError as error:
             raise ArtifactError(f"{what}: {command[0]} is not installed (phase container_runtime)") from error
@@ -109,10 +111,10 @@ class ImageStore:
 class DockerImageStore(ImageStore):
     """Docker Engine's images. Their digest is that of their configuration, and Docker has no pins."""
 
-    def import_archive(self, path: str) -> None:
+    def import_archive(self, archive: BinaryIO) -> None:
         """Load an archive that has Docker's manifest.json."""
         try:
-            Docker(timeout=DEADLINE).load(path)
+            Docker(timeout=DEADLINE).load(archive)
         except DockerError as error:
             raise ArtifactError(str(error)) from error
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import socket
-from typing import Any
+from typing import Any, BinaryIO
 
 from ansible.module_utils.kprov_paths import real
 
@@ -71,11 +70,9 @@ class Docker:
         """Start a container; one that runs already is fine."""
         self._request("POST", f"/v{API}/containers/{container}/start")
 
-    def load(self, path: str) -> None:
-        """Load an archive of images, as `docker load` does."""
-        with open(path, "rb") as archive:
-            headers = {"Content-Type": "application/x-tar", "Content-Length": str(os.fstat(archive.fileno()).st_size)}
-            said = self._request("POST", f"/v{API}/images/load?quiet=1", archive, headers)
+    def load(self, archive: BinaryIO) -> None:
+        """Load an archive of images, as `docker load` does; its length need not be known."""
+        said = self._request("POST", f"/v{API}/images/load?quiet=1", archive, {"Content-Type": "application/x-tar"})
         for line in said.splitlines():
             error = json.loads(line).get("error")
             if error:

@@ -1,6 +1,7 @@
 """systemd units on a node: in the wanted state, restarted only for a reason that survives a killed run.
 
-A unit's last good start is recorded in /var/lib/kprov/units/<unit>.json. For kprov_units and kprov_docker_daemon.
+A unit's last good start is recorded in /var/lib/kprov/units/<unit>.json. For kprov_units, kprov_files and
+kprov_docker_daemon.
 """
 
 from __future__ import annotations
@@ -23,6 +24,17 @@ PROPERTIES = (
     "ExecMainStartTimestampMonotonic",
     "ActiveEnterTimestampMonotonic",
 )
+# Elements of the argument `units` of kprov_units and kprov_files; kprov_units documents them.
+UNIT = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
+    "enabled": {"type": "bool", "default": True},
+    "start_if": {"type": "path"},
+    "restart_on": {"type": "list", "elements": "path", "default": []},
+    "ready": {"type": "list", "elements": "str", "default": []},
+    "deadline": {"type": "int"},
+}
+DEADLINE = 60  # seconds for a unit to become active and ready, unless it has its own
 VERBS = ("enable", "disable", "stop", "start", "restart")
 JOURNAL_LINES = 30
 VERIFY_SECONDS = 30

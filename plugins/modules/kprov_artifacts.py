@@ -17,9 +17,10 @@ options:
     type: list
     elements: dict
   images: {description: "Purposes of images: node, control_plane, ...", type: list, elements: str}
+  record: {description: "The phase ends with this call: cluster and fingerprints for its record.", type: dict}
   mode: {description: Set by the action plugin., type: str}
   staging: {description: Set by the action plugin., type: path}
-  staged: {description: Set by the action plugin., type: dict}
+  archive: {description: Set by the action plugin., type: path}
   bin_dir: {description: Set by the action plugin., type: path}
   runtime: {description: Set by the action plugin., type: str}
   container_runtime: {description: Set by the action plugin., type: str}
@@ -31,6 +32,8 @@ import platform
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import BinaryIO
 
 from ansible.module_utils import kprov_fs
 from ansible.module_utils.basic import AnsibleModule
@@ -38,12 +41,13 @@ from ansible.module_utils.kprov_artifact_files import ArtifactError, FileArtifac
 from ansible.module_utils.kprov_artifact_images import ImageStore, image_store
 from ansible.module_utils.kprov_download import download, wrong_digest
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import RECORD, end_phase
 from ansible.module_utils.kprov_paths import STATE, real
 from ansible.module_utils.kprov_state import PhaseRecord, make_state_directory
+from ansible.module_utils.kprov_stream import StreamError, drain, received, wait
 
 PART = "kprov_artifacts"
 STAGING = STATE + "/staging"
-ARCHIVE = "images.tar"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -99,6 +103,16 @@ def check_staged(artifacts: list[FileArtifact], staging: str) -> None:
             raise wrong_digest(artifact, f"{artifact.url} of the bundle", digests[position])
 
 
+def bring_images(store: ImageStore, images: list[dict], archive: BinaryIO | None) -> None:
+    """Import the archive that the controller sends, or let the runtime pull."""
+    if images and archive:
+        wait(archive)
+        store.import_archive(archive)
+        drain(archive)
+    else:
+        store.pull(images)
+
+
 def take_over(staging: str) -> str:
     """Move what another user uploaded to where only root can write, before it is checked."""
     make_state_directory(STAGING)
@@ -130,10 +144,12 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "phase": {"type": "str", "required": True},
+            "record": RECORD,
             "files": {"type": "list", "elements": "dict", "default": []},
             "images": {"type": "dict", "default": {}},
             "mode": {"type": "str", "choices": ["query", "install", "fetch"], "required": True},
             "staging": {"type": "path"},
+            "archive": {"type": "path"},
             "bin_dir": {"type": "path", "required": True},
             "runtime": {"type": "str", "required": True},
             "container_runtime": {"type": "str", "choices": ["containerd", "docker"], "required": True},
@@ -141,16 +157,23 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        with node_lock(check_mode=module.check_mode):
-            module.exit_json(**run(module.params, module.check_mode))
-    except (ArtifactError, LockTimeout) as error:
+        archive = module.params["archive"]
+        # First of all: from now on, what the controller sends has a reader, however this ends.
+        with received(archive) if archive else nullcontext() as images, node_lock(check_mode=module.check_mode):
+            result = run(module.params, module.check_mode, images)
+            # What is missing is sent now; the call that installs it ends the phase.
+            module.exit_json(**(result if "missing" in result else end_phase(module, result)))
+    except (ArtifactError, LockTimeout, StreamError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename or 'node'}: {error.strerror or error}")
 
 
-def run(params: dict, check_mode: bool) -> dict:
-    """Install what is missing; in mode query, or in check mode, only say what that is."""
+def run(params: dict, check_mode: bool, archive: BinaryIO | None = None) -> dict:
+    """Install what is missing; in mode query, or in check mode, only say what that is.
+
+    archive: with the missing images; None: the runtime pulls them.
+    """
     staging = None
     try:
         wanted = Wanted(params["files"], params["images"])
@@ -163,10 +186,11 @@ def run(params: dict, check_mode: bool) -> dict:
             return {"changed": bool(changes), "changes": changes, "arch": wanted.arch}
         if params["mode"] == "query" and changes:
             missing = {
+                "arch": wanted.arch,
                 "files": [artifact.name for artifact in files],
                 "images": [image["source"] for image in images],
             }
-            return {"changed": False, "changes": changes, "missing": missing, "arch": wanted.arch}
+            return {"changed": False, "changes": changes, "missing": missing}
         if params["mode"] == "install":
             staging = take_over(params["staging"])
             check_staged(files, staging)
@@ -174,11 +198,11 @@ def run(params: dict, check_mode: bool) -> dict:
         else:
             staging = new_staging() if files else None
             staged = download(files, staging) if files else {}
-        done = [artifact.install(staged[artifact.name], record) for artifact in files]
-        if images and params["mode"] == "install":
-            store.import_archive(os.path.join(staging, ARCHIVE))
-        else:
-            store.pull(images)
+        # The runtime takes its time over images and uses one processor: files are installed meanwhile.
+        with ThreadPoolExecutor(1) as pool:
+            brought = pool.submit(bring_images, store, images, archive)
+            done = [artifact.install(staged[artifact.name], record) for artifact in files]
+            brought.result()
         if images:
             store.finish(params["phase"], images)
         released = store.release(params["phase"], wanted.images)

@@ -1,11 +1,11 @@
 #!/usr/bin/python
-"""kprov_files, on the node: bring a set of files to the wanted state, all in one call."""
+"""kprov_files, on the node: bring a set of files, and units that run on them, to the wanted state, all in one call."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kprov_files
-short_description: Write a role's files, prune those it wrote before and no longer has
+short_description: Write a role's files, prune those it wrote before and no longer has, run units on them
 description:
   - Called through the action plugin of the same name, from a role. Renders C(templates/), whose paths mirror the node
     (C(.j2) is dropped, C(templates/manifests/) left out), and writes what differs. A file that renders to white space
@@ -30,6 +30,11 @@ options:
     description: "Directory to one of kprov's module_utils, which is copied there with all that it imports."
     type: dict
     default: {}
+  units:
+    description: "Units that run on the files: as for kprov_units, in the same call."
+    type: list
+    elements: dict
+    default: []
   files: {description: Set by the action plugin., type: str}
   record: {description: "The phase ends with this call: cluster and fingerprints for its record.", type: dict}
 author: kprov
@@ -44,7 +49,7 @@ import subprocess
 import tempfile
 import zlib
 
-from ansible.module_utils import kprov_fs
+from ansible.module_utils import kprov_fs, kprov_systemd
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
 from ansible.module_utils.kprov_module import RECORD, end_phase, finish
@@ -209,6 +214,15 @@ def _diff(path: str, before: bytes | None, after: bytes, mode: int) -> dict:
     }
 
 
+def run(params: dict, check_mode: bool) -> dict:
+    """The files, then the units; the module's result."""
+    result = apply(params["phase"], unpack(params["files"]), check_mode)
+    if not params["units"]:
+        return result
+    done = kprov_systemd.apply(params["phase"], params["units"], kprov_systemd.DEADLINE, check_mode)
+    return {**result, "changed": result["changed"] or done["changed"], "changes": done["changes"]}
+
+
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(
@@ -216,14 +230,15 @@ def main() -> None:
             "phase": {"type": "str", "required": True},
             "record": RECORD,
             "files": {"type": "str", "required": True, "no_log": True},
+            "units": {"type": "list", "elements": "dict", "default": [], "options": kprov_systemd.UNIT},
         },
         supports_check_mode=True,
     )
     try:
         with node_lock(check_mode=module.check_mode):
-            result = apply(module.params["phase"], unpack(module.params["files"]), module.check_mode)
+            result = run(module.params, module.check_mode)
             result = end_phase(module, result)
-    except (FilesError, LockTimeout) as error:
+    except (FilesError, LockTimeout, kprov_systemd.UnitError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"cannot write {error.filename or 'the files'}: {error.strerror}")

@@ -34,7 +34,7 @@ author: kprov
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_lock import LockTimeout, node_lock
 from ansible.module_utils.kprov_module import RECORD, end_phase
-from ansible.module_utils.kprov_systemd import UnitError, apply
+from ansible.module_utils.kprov_systemd import DEADLINE, UNIT, UnitError, apply
 
 
 def main() -> None:
@@ -43,21 +43,8 @@ def main() -> None:
         argument_spec={
             "phase": {"type": "str", "required": True},
             "record": RECORD,
-            "deadline": {"type": "int", "default": 60},
-            "units": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
-                    "enabled": {"type": "bool", "default": True},
-                    "start_if": {"type": "path"},
-                    "restart_on": {"type": "list", "elements": "path", "default": []},
-                    "ready": {"type": "list", "elements": "str", "default": []},
-                    "deadline": {"type": "int"},
-                },
-            },
+            "deadline": {"type": "int", "default": DEADLINE},
+            "units": {"type": "list", "elements": "dict", "required": True, "options": UNIT},
         },
         supports_check_mode=True,
     )

@@ -24,6 +24,11 @@ def missing(names: list[str]) -> list[str]:
     return [name for name in names if find(name) is None]
 
 
+def firewalls() -> list[str]:
+    """Programs of the firewalls that kprov knows and that are installed; whether one runs is another question."""
+    return [name for name in ("firewall-cmd", "ufw") if find(name)]
+
+
 def output(arguments: list[str], timeout: float) -> str | None:
     """Standard output of a program; None if it fails or takes more than `timeout` seconds."""
     environment = {"PATH": PATH, "LC_ALL": "C"}

@@ -45,6 +45,8 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     topics.look("time_service", lambda: None if machine.container() else processes.time_service())
     topics.look("usage", processes.usage)
     topics.look("missing_commands", lambda: commands.missing(question["commands"]))
+    topics.look("firewalls", commands.firewalls)
+    topics.look("artifacts", lambda: read.exists("/var/lib/kprov/artifacts"))
     machine_id = answer.get("identity", {}).get("machine_id", "")
     topics.look("records", lambda: records.phases(machine_id, bin_dir))
     topics.look("runtime_root", lambda: records.runtime_root(machine_id))

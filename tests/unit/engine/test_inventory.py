@@ -55,3 +55,11 @@ def test_size_of_the_machine_travels_to_the_role() -> None:
     states = {"cp1": make_state("cp1", capacity=Capacity(4, 8 * 2**30))}
     hosts = generated_inventory(spec, states, build_plan(spec, states))["all"]["hosts"]
     assert hosts["cp1"]["node"]["capacity"]["memory"] == 8 * 2**30
+
+
+def test_what_roles_need_not_ask_again_travels_only_when_it_is_known() -> None:
+    spec = make_spec(1, 1)
+    states = {"cp1": make_state("cp1", artifacts=False, firewalls=("ufw",)), "w1": make_state("w1")}
+    hosts = generated_inventory(spec, states, build_plan(spec, states))["all"]["hosts"]
+    assert (hosts["cp1"]["node"]["artifacts"], hosts["cp1"]["node"]["firewalls"]) == (False, ["ufw"])
+    assert not {"artifacts", "firewalls"} & set(hosts["w1"]["node"])

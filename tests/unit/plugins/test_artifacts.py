@@ -158,7 +158,7 @@ def store(node: Path, monkeypatch: pytest.MonkeyPatch):
     store = image_store.ImageStore("/bin", "unix:///run/x.sock")
     store.asked, store.there = [], {}  # type: ignore[attr-defined]
 
-    def run(command: list[str], what: str) -> str:
+    def run(command: list[str], what: str, stdin: object = None) -> str:
         store.asked.append(command[3:])  # type: ignore[attr-defined]
         lines = [f"{ref} type {digest} 1MiB linux/amd64 -" for ref, digest in store.there.items()]  # type: ignore[attr-defined]
         return "\n".join(["REF TYPE DIGEST SIZE PLATFORMS LABELS", *lines])
@@ -185,7 +185,7 @@ def test_image_with_the_same_name_and_other_content_is_missing(store) -> None:
 
 def test_images_are_pinned_and_unpinned_when_no_longer_needed(store) -> None:
     images = [{"ref": "r/a:1", "digest": None}, {"ref": "r/b:1", "digest": None}]
-    store.import_archive("/x")
+    store.import_archive(io.BytesIO())
     store.finish("kubernetes", images)
     store.there = {"r/a:1": "x", "r/b:1": "x"}
     assert store.release("kubernetes", images[:1]) == ["r/b:1"]

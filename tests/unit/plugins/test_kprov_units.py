@@ -232,3 +232,22 @@ def test_unit_whose_own_file_has_a_fault_is_left_as_it_runs(node, module, system
     assert systemd.calls == []
     systemd.faults = systemd.faults.replace("a.service.d", "b.service.d")
     assert apply(module, unit(restart_on=[drop_in]))["changes"] == ["restart a.service"]
+
+
+def test_files_and_the_units_that_run_on_them_in_one_call(node, systemd, plugin, monkeypatch):
+    from ansible.module_utils import kprov_systemd
+
+    monkeypatch.setattr(kprov_systemd, "run", systemd.run)
+    files, action = plugin("modules", "kprov_files"), plugin("action", "kprov_files")
+    systemd.add("a.service", active="active", enabled="enabled")
+
+    def run(text, check_mode=False):
+        sent = action.pack({"/etc/a": {"text": text, "mode": 0o644, "validate": None}})
+        parameters = {"phase": "p", "files": sent, "units": [unit(restart_on=["/etc/a"])]}
+        result = files.run(parameters, check_mode)
+        return result["changed"], result["changed_files"], result["changes"]
+
+    assert run("1\n") == (True, ["/etc/a"], ["restart a.service"])
+    assert run("1\n") == (False, [], [])
+    assert run("2\n", check_mode=True)[:2] == (True, ["/etc/a"])
+    assert run("2\n") == (True, ["/etc/a"], ["restart a.service"])

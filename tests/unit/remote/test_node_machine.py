@@ -194,3 +194,10 @@ def test_missing_commands(node: Path) -> None:
     (node / "sbin").mkdir()
     script(node / "sbin/ip", "#!/bin/sh\n")
     assert commands.missing(["ip", "ethtool", "socat"]) == ["ethtool", "socat"]
+
+
+def test_firewalls_that_are_installed(node: Path) -> None:
+    assert commands.firewalls() == []
+    (node / "usr/sbin").mkdir(parents=True)
+    script(node / "usr/sbin/ufw", "#!/bin/sh\n")
+    assert commands.firewalls() == ["ufw"]
