@@ -10,6 +10,7 @@ without starting Ansible; `--verify-all` at most 25 module calls per host.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,7 @@ def _round(spec: labs.LabSpec, bundle: Path) -> dict[str, Measured]:
             payloads[node] = bare.make_payload(
                 where, open_bundle(bundle), KUBERNETES, position == 0, configuration[position]
             )
+        os.sync()
         started = time.perf_counter()
         bare.install(nodes[0], nodes[1:], payloads, network, names)
         measured[BARE] = Measured(time.perf_counter() - started, {})
@@ -105,6 +107,7 @@ def _print(rounds: list[dict[str, Measured]]) -> None:
 
 def _up(lab: labs.Lab, *arguments: str) -> Measured:
     argv = [sys.executable, "-m", "kprov", "up", str(lab.inventory), "--yes", "--no-verify", "-o", "json", *arguments]
+    os.sync()  # what was written before is not this run's
     started = time.perf_counter()
     run = subprocess.run(argv, check=False, capture_output=True, text=True)
     seconds = time.perf_counter() - started

@@ -103,16 +103,6 @@ def check_staged(artifacts: list[FileArtifact], staging: str) -> None:
             raise wrong_digest(artifact, f"{artifact.url} of the bundle", digests[position])
 
 
-def bring_images(store: ImageStore, images: list[dict], archive: BinaryIO | None) -> None:
-    """Import the archive that the controller sends, or let the runtime pull."""
-    if images and archive:
-        wait(archive)
-        store.import_archive(archive)
-        drain(archive)
-    else:
-        store.pull(images)
-
-
 def take_over(staging: str) -> str:
     """Move what another user uploaded to where only root can write, before it is checked."""
     make_state_directory(STAGING)
@@ -198,11 +188,13 @@ def run(params: dict, check_mode: bool, archive: BinaryIO | None = None) -> dict
         else:
             staging = new_staging() if files else None
             staged = download(files, staging) if files else {}
-        # The runtime takes its time over images and uses one processor: files are installed meanwhile.
-        with ThreadPoolExecutor(1) as pool:
-            brought = pool.submit(bring_images, store, images, archive)
-            done = [artifact.install(staged[artifact.name], record) for artifact in files]
-            brought.result()
+        done = [artifact.install(staged[artifact.name], record) for artifact in files]
+        if images and archive:
+            wait(archive)
+            store.import_archive(archive)
+            drain(archive)
+        else:
+            store.pull(images)
         if images:
             store.finish(params["phase"], images)
         released = store.release(params["phase"], wanted.images)
