@@ -134,11 +134,19 @@ class ActionModule(ActionBase):
                     self._send(os.path.join(bundle, entry["variants"][arch]["url"]), f"{staging}/{entry['name']}")
             images = {i["source"]: i["ref"] for i in wanted["images"].get(arch, []) if i["source"] in missing["images"]}
             wanted = {**wanted, "mode": "install", "staging": staging, "archive": staging + FIFO}
-            return self._install_images(wanted, images, arch, bundle) if images else self._module(wanted)
-        except BaseException:  # the module removes them itself
-            paths = f"{shlex.quote(staging)} {shlex.quote(staging + FIFO)}"
-            self._low_level_execute_command(f"rm -rf -- {paths}", sudoable=False)
+            result = self._install_images(wanted, images, arch, bundle) if images else self._module(wanted)
+        except BaseException:
+            self._clean_up(staging)
             raise
+        if result.get("failed"):
+            self._clean_up(staging)  # the module does it itself, unless it could not start
+        return result
+
+    def _clean_up(self, staging: str) -> None:
+        """Nothing stays behind, neither a writer that waits for a reader of the FIFO."""
+        fifo, staging = shlex.quote(staging + FIFO), shlex.quote(staging)
+        command = f"[ ! -p {fifo} ] || timeout 1 cat {fifo} > /dev/null; rm -rf -- {staging} {fifo}"
+        self._low_level_execute_command(command, sudoable=False)
 
     def _install_images(self, wanted: dict, images: dict[str, str], arch: str, bundle: str) -> dict:
         """Install while an archive of the images (reference in the bundle to reference on the node) is being sent."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Callable
+import contextlib
+from typing import Callable, Iterator, Sequence
 
+from ansible.module_utils.kprov_lock import LockTimeout, node_lock
 from ansible.module_utils.kprov_state import PhaseRecord
 
 # The argument `record` of a module that a role can end with: what the phase's record says beside what its modules
@@ -12,6 +14,25 @@ RECORD = {
     "type": "dict",
     "options": {"cluster": {"type": "str", "default": ""}, "fingerprints": {"type": "dict", "default": {}}},
 }
+
+
+@contextlib.contextmanager
+def locked(module, *expected: type, deadline: float = 120, before: Sequence[str] = ()) -> Iterator[int | None]:
+    """Hold the node's lock (node_lock: what it yields, and its deadline); an error ends the module with a message.
+
+    expected: errors whose text is for the user; those of the lock and of the system always are. before: what was done
+    when it came to the error, as words; a list may still grow.
+    """
+    try:
+        with node_lock(deadline, check_mode=module.check_mode) as lock:
+            yield lock
+    except (*expected, LockTimeout) as error:
+        problem = str(error)
+    except OSError as error:
+        problem = f"{error.filename or 'node'}: {error.strerror or error}"
+    else:
+        return
+    module.fail_json(msg=f"{problem} (before that: {', '.join(before)})" if before else problem)
 
 
 def command_runner(module, environment: dict[str, str] | None = None) -> Callable[[list[str]], tuple[int, str]]:

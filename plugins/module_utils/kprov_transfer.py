@@ -64,7 +64,7 @@ class Stream:
     def __exit__(self, *_) -> None:
         self._process.kill()
         self._process.wait()
-        self._thread.join()
+        self._thread.join(AFTERWARDS)
         self._stderr.close()
 
     def _send(self) -> None:

@@ -28,7 +28,7 @@ import time
 from ansible.module_utils import kprov_apply_record as records
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_kubectl import Kubectl, KubectlError
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import locked
 from ansible.module_utils.kprov_rollout import wait_nodes, wait_rollout
 
 READY_DEADLINE = 60
@@ -152,11 +152,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        with node_lock(check_mode=module.check_mode):
-            module.exit_json(**Apply(module.params, module.check_mode).run(), recorded=True)
-    except (KubectlError, LockTimeout) as error:
-        module.fail_json(msg=str(error))
+    with locked(module, KubectlError):
+        module.exit_json(**Apply(module.params, module.check_mode).run(), recorded=True)
 
 
 if __name__ == "__main__":

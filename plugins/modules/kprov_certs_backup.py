@@ -32,7 +32,7 @@ from ansible.module_utils.kprov_certs_renewal import source
 from ansible.module_utils.kprov_etcd import Etcd
 from ansible.module_utils.kprov_kubeadm_certs import CertificateProblem, items, present, readable
 from ansible.module_utils.kprov_kubeadm_run import StepError
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import locked
 from ansible.module_utils.kprov_static_pods import pki_directory, pods
 
 
@@ -50,22 +50,17 @@ def main() -> None:
         supports_check_mode=True,
     )
     parameters = module.params
-    try:
-        with node_lock(check_mode=module.check_mode):
-            manifests = pods()
-            known = items(pki_directory(manifests))
-            found = readable(known) if parameters["always"] else present(known)
-            if not parameters["always"] and not source(parameters, manifests, known).todo(found):
-                module.exit_json(changed=False, backup={})
-            if module.check_mode:
-                module.exit_json(changed=True, backup={})
-            asked = "etcd" in manifests and not parameters["recover"] and not parameters["always"]
-            made = backups.make(found, Etcd(manifests["etcd"]) if asked else None, time.time())
-            removed = backups.forget_old(parameters["keep"])
-    except (StepError, CertificateProblem, LockTimeout, ValueError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or backups.BACKUPS}: {error.strerror or error}")
+    with locked(module, StepError, CertificateProblem, ValueError):
+        manifests = pods()
+        known = items(pki_directory(manifests))
+        found = readable(known) if parameters["always"] else present(known)
+        if not parameters["always"] and not source(parameters, manifests, known).todo(found):
+            module.exit_json(changed=False, backup={})
+        if module.check_mode:
+            module.exit_json(changed=True, backup={})
+        asked = "etcd" in manifests and not parameters["recover"] and not parameters["always"]
+        made = backups.make(found, Etcd(manifests["etcd"]) if asked else None, time.time())
+        removed = backups.forget_old(parameters["keep"])
     module.exit_json(changed=True, backup=made, removed_files=removed, changes=[made["directory"]])
 
 

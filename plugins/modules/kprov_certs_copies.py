@@ -19,8 +19,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_certs_copies import refresh, replaced
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_module import finish
+from ansible.module_utils.kprov_module import finish, locked
 from ansible.module_utils.kprov_paths import real
 
 
@@ -30,18 +29,13 @@ def main() -> None:
         argument_spec={"paths": {"type": "list", "elements": "path", "required": True}}, supports_check_mode=True
     )
     changed, left = [], []
-    try:
-        with node_lock(check_mode=module.check_mode):
-            known = replaced()
-            for path in module.params["paths"]:
-                if os.path.exists(real(path)):
-                    done, why = refresh(path, known, module.check_mode)
-                    changed += [path] if done else []
-                    left += [why] if why else []
-    except (LockTimeout, ValueError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'node'}: {error.strerror or error}")
+    with locked(module, ValueError):
+        known = replaced()
+        for path in module.params["paths"]:
+            if os.path.exists(real(path)):
+                done, why = refresh(path, known, module.check_mode)
+                changed += [path] if done else []
+                left += [why] if why else []
     finish(module, {"changed": bool(changed), "changed_files": changed, "warnings": left})
 
 

@@ -25,7 +25,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_certs_etcd import EtcdRenewal
 from ansible.module_utils.kprov_kubeadm_certs import CertificateProblem
 from ansible.module_utils.kprov_kubeadm_run import StepError
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import locked
 
 
 def main() -> None:
@@ -41,14 +41,8 @@ def main() -> None:
     )
     asked = module.params
     renewal = EtcdRenewal(asked["only"], asked["within"], asked["recover"], asked["keep"], module.check_mode)
-    try:
-        with node_lock(check_mode=module.check_mode):
-            result = renewal.run()
-    except (StepError, CertificateProblem, LockTimeout, ValueError) as error:
-        done = f" (before that: {', '.join(renewal.changes)})" if renewal.changes else ""
-        module.fail_json(msg=f"{error}{done}")
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'node'}: {error.strerror or error}")
+    with locked(module, StepError, CertificateProblem, ValueError, before=renewal.changes):
+        result = renewal.run()
     module.exit_json(**result)
 
 

@@ -36,8 +36,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_certs_renewal import Renewal
 from ansible.module_utils.kprov_kubeadm_certs import CertificateProblem
 from ansible.module_utils.kprov_kubeadm_run import StepError
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_module import finish
+from ansible.module_utils.kprov_module import finish, locked
 
 
 def main() -> None:
@@ -53,13 +52,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        with node_lock(check_mode=module.check_mode) as lock:
-            result = Renewal(module.params, lock, module.check_mode).run()
-    except (StepError, CertificateProblem, LockTimeout, ValueError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'node'}: {error.strerror or error}")
+    with locked(module, StepError, CertificateProblem, ValueError) as lock:
+        result = Renewal(module.params, lock, module.check_mode).run()
     finish(module, result)
 
 

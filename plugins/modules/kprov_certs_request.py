@@ -25,7 +25,7 @@ from ansible.module_utils import kprov_certs_requests as requests
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_kubeadm_certs import CertificateProblem, due, items, present, seconds
 from ansible.module_utils.kprov_kubeadm_run import StepError
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import locked
 from ansible.module_utils.kprov_static_pods import pki_directory, pods
 
 
@@ -40,19 +40,14 @@ def main() -> None:
     )
     only, within = module.params["only"], module.params["within"]
     made = []
-    try:
-        with node_lock(check_mode=module.check_mode):
-            known = items(pki_directory(pods()))
-            found = present(known)
-            span = seconds(within) if within else None
-            wanted = due(known, found, only, span, time.time(), external=True)
-            for name in wanted:
-                if requests.prepare(known[name], found[name], check_mode=module.check_mode):
-                    made.append(name)
-    except (StepError, CertificateProblem, LockTimeout, ValueError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or requests.DIRECTORY}: {error.strerror or error}")
+    with locked(module, StepError, CertificateProblem, ValueError):
+        known = items(pki_directory(pods()))
+        found = present(known)
+        span = seconds(within) if within else None
+        wanted = due(known, found, only, span, time.time(), external=True)
+        for name in wanted:
+            if requests.prepare(known[name], found[name], check_mode=module.check_mode):
+                made.append(name)
     module.exit_json(changed=bool(made), changes=[f"request for {name}" for name in made], requests=wanted)
 
 

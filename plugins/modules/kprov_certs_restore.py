@@ -26,7 +26,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_certs_restore import Restore, directory_of
 from ansible.module_utils.kprov_kubeadm_certs import CertificateProblem, items
 from ansible.module_utils.kprov_kubeadm_run import StepError
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import locked
 from ansible.module_utils.kprov_static_pods import pki_directory, pods
 
 
@@ -41,25 +41,18 @@ def main() -> None:
         supports_check_mode=True,
     )
     parameters = module.params
-    try:
-        with node_lock(check_mode=module.check_mode):
-            known = items(pki_directory(pods()))
-            wanted = {
-                name: item for name, item in known.items() if not parameters["only"] or name in parameters["only"]
-            }
-            directory = directory_of(parameters["backup"])
-            restore = Restore(directory, wanted)
-            problems = restore.problems(time.time(), parameters["accept_expired"])
-            if problems:
-                module.fail_json(msg=f"nothing was put back from {directory}: {'; '.join(problems)}")
-            todo = restore.differing()
-            if not module.check_mode:
-                for name in todo:
-                    restore.write(name)
-    except (StepError, CertificateProblem, LockTimeout, ValueError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'node'}: {error.strerror or error}")
+    with locked(module, StepError, CertificateProblem, ValueError):
+        known = items(pki_directory(pods()))
+        wanted = {name: item for name, item in known.items() if not parameters["only"] or name in parameters["only"]}
+        directory = directory_of(parameters["backup"])
+        restore = Restore(directory, wanted)
+        problems = restore.problems(time.time(), parameters["accept_expired"])
+        if problems:
+            module.fail_json(msg=f"nothing was put back from {directory}: {'; '.join(problems)}")
+        todo = restore.differing()
+        if not module.check_mode:
+            for name in todo:
+                restore.write(name)
     restored = {name: restore.certificates[name].summary() for name in todo}
     module.exit_json(
         changed=bool(todo), changes=[f"put back {name}" for name in todo], restored=restored, backup=directory

@@ -31,8 +31,7 @@ from ansible.module_utils import kprov_fs, kprov_systemd
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_docker_api import API, FIRST_ENGINE, Docker, DockerError
 from ansible.module_utils.kprov_docker_config import ConfigError, Merged, merge, parse, render
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_module import finish
+from ansible.module_utils.kprov_module import finish, locked
 from ansible.module_utils.kprov_paths import STATE, real
 from ansible.module_utils.kprov_state import (
     PhaseRecord,
@@ -345,11 +344,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        with node_lock(check_mode=module.check_mode):
-            result = apply(module.params, module.check_mode)
-    except (DaemonError, ConfigError, DockerError, UnitError, LockTimeout) as error:
-        module.fail_json(msg=str(error))
+    with locked(module, DaemonError, ConfigError, DockerError, UnitError):
+        result = apply(module.params, module.check_mode)
     finish(module, result)
 
 

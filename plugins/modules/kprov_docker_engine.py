@@ -24,8 +24,7 @@ import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_docker_api import TOO_OLD, too_old
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_module import finish
+from ansible.module_utils.kprov_module import finish, locked
 from ansible.module_utils.kprov_paths import real
 from ansible.module_utils.kprov_state import PhaseRecord
 
@@ -183,11 +182,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        with node_lock(check_mode=module.check_mode):
-            result = apply(module.params["phase"], module.params["packages"], module.check_mode)
-    except (EngineError, LockTimeout) as error:
-        module.fail_json(msg=str(error))
+    with locked(module, EngineError):
+        result = apply(module.params["phase"], module.params["packages"], module.check_mode)
     finish(module, result)
 
 

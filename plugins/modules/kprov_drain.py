@@ -26,7 +26,7 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_kubectl import Kubectl, KubectlError
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import locked
 
 ANNOTATION = "kprov/cordoned-for"
 API_DEADLINE = 180
@@ -111,15 +111,12 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=True, msg=f"{module.params['node']} would be {module.params['state']}")
     kubectl = Kubectl(module.params["bin_dir"])
-    try:
-        with node_lock(deadline=module.params["timeout"] + 60):  # an earlier run that was killed may still be draining
-            if module.params["state"] == "drained":
-                kubectl.wait_ready(API_DEADLINE)
-                result = drain(kubectl, module.params)
-            else:
-                result = uncordon(kubectl, module.params)
-    except (KubectlError, LockTimeout) as error:
-        module.fail_json(msg=str(error))
+    with locked(module, KubectlError, deadline=module.params["timeout"] + 60):
+        if module.params["state"] == "drained":
+            kubectl.wait_ready(API_DEADLINE)
+            result = drain(kubectl, module.params)
+        else:
+            result = uncordon(kubectl, module.params)
     module.exit_json(**result)
 
 

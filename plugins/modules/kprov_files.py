@@ -51,8 +51,7 @@ import zlib
 
 from ansible.module_utils import kprov_fs, kprov_systemd
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_module import RECORD, end_phase, finish
+from ansible.module_utils.kprov_module import RECORD, end_phase, finish, locked
 from ansible.module_utils.kprov_paths import real
 from ansible.module_utils.kprov_state import PhaseRecord, file_entry, keep_original, owned_files
 
@@ -234,14 +233,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        with node_lock(check_mode=module.check_mode):
-            result = run(module.params, module.check_mode)
-            result = end_phase(module, result)
-    except (FilesError, LockTimeout, kprov_systemd.UnitError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"cannot write {error.filename or 'the files'}: {error.strerror}")
+    with locked(module, FilesError, kprov_systemd.UnitError):
+        result = run(module.params, module.check_mode)
+        result = end_phase(module, result)
     finish(module, result)
 
 

@@ -20,8 +20,7 @@ author: kprov
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_firewalls import Firewalld, FirewallError, Ufw
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_module import RECORD, command_runner, end_phase
+from ansible.module_utils.kprov_module import RECORD, command_runner, end_phase, locked
 from ansible.module_utils.kprov_state import PhaseRecord
 
 
@@ -70,14 +69,9 @@ def main() -> None:
     run = command_runner(module, {"LC_ALL": "C"})
     parameters = module.params
     firewalls = [Ufw(run), Firewalld(run, parameters["address"])]
-    try:
-        with node_lock(check_mode=module.check_mode):
-            arguments = (parameters["phase"], parameters["open"], parameters["trust"], firewalls)
-            result = end_phase(module, apply(*arguments, module.check_mode))
-    except (FirewallError, LockTimeout) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"cannot run {error.filename or 'the firewall'}: {error.strerror}")
+    with locked(module, FirewallError):
+        arguments = (parameters["phase"], parameters["open"], parameters["trust"], firewalls)
+        result = end_phase(module, apply(*arguments, module.check_mode))
     module.exit_json(**result)
 
 

@@ -41,8 +41,7 @@ import stat
 
 from ansible.module_utils import kprov_fs, kprov_swap, kprov_sysctl, kprov_sysctl_files
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_module import command_runner, finish
+from ansible.module_utils.kprov_module import command_runner, finish, locked
 from ansible.module_utils.kprov_paths import real
 from ansible.module_utils.kprov_state import PhaseRecord, file_entry, keep_original, owned_files
 from ansible.module_utils.kprov_sysctl import Setting
@@ -259,13 +258,8 @@ def main() -> None:
         supports_check_mode=True,
     )
 
-    try:
-        with node_lock(check_mode=module.check_mode):
-            result = apply(module.params, Kernel(command_runner(module)), module.check_mode)
-    except (KernelError, LockTimeout) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"cannot write {error.filename or 'a file'}: {error.strerror}")
+    with locked(module, KernelError):
+        result = apply(module.params, Kernel(command_runner(module)), module.check_mode)
     finish(module, result)
 
 

@@ -64,8 +64,7 @@ from ansible.module_utils.kprov_kubeadm_steps import (
     manifest_path,
     manifests,
 )
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_module import RECORD, end_phase
+from ansible.module_utils.kprov_module import RECORD, end_phase, locked
 from ansible.module_utils.kprov_paths import STATE, real
 from ansible.module_utils.kprov_state import PhaseRecord, file_entry, make_state_directory
 from ansible.module_utils.kprov_x509 import missing_names
@@ -290,14 +289,9 @@ def main() -> None:
         required_if=[("command", "join", ["join"]), ("command", "init", ["config"])],
         supports_check_mode=True,
     )
-    try:
-        with node_lock(LOCK_DEADLINE, check_mode=module.check_mode) as lock:
-            result = Kubeadm(module.params, module.check_mode, lock).run()
-            module.exit_json(**(result if result["needs_credentials"] else end_phase(module, result)))
-    except (StepError, LockTimeout) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'node'}: {error.strerror or error}")
+    with locked(module, StepError, deadline=LOCK_DEADLINE) as lock:
+        result = Kubeadm(module.params, module.check_mode, lock).run()
+        module.exit_json(**(result if result["needs_credentials"] else end_phase(module, result)))
 
 
 if __name__ == "__main__":

@@ -42,8 +42,7 @@ from ansible.module_utils.kprov_containers import find_program, runtime_endpoint
 from ansible.module_utils.kprov_kubeadm_certs import seconds
 from ansible.module_utils.kprov_kubeadm_run import StepError, private_file
 from ansible.module_utils.kprov_kubeadm_wait import kubelet_healthy, wait
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_module import finish
+from ansible.module_utils.kprov_module import finish, locked
 from ansible.module_utils.kprov_paths import STATE, real
 from ansible.module_utils.kprov_state import make_state_directory
 from ansible.module_utils.kprov_static_pods import pods
@@ -262,13 +261,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     kubelet = Kubelet(module.params, module.check_mode)
-    try:
-        with node_lock(check_mode=module.check_mode):
-            kubelet.run()
-    except (StepError, LockTimeout, ValueError) as error:
-        module.fail_json(msg=str(error))
-    except (OSError, subprocess.SubprocessError) as error:
-        module.fail_json(msg=str(error))
+    with locked(module, StepError, ValueError, subprocess.SubprocessError):
+        kubelet.run()
     finish(module, {"changed": bool(kubelet.changes), "changes": kubelet.changes, "warnings": []})
 
 

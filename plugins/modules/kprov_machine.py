@@ -28,8 +28,7 @@ import time
 
 from ansible.module_utils import kprov_fs
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_module import command_runner, finish
+from ansible.module_utils.kprov_module import command_runner, finish, locked
 from ansible.module_utils.kprov_paths import real
 from ansible.module_utils.kprov_state import PhaseRecord, keep_original
 
@@ -186,13 +185,8 @@ def main() -> None:
         supports_check_mode=True,
     )
 
-    try:
-        with node_lock(check_mode=module.check_mode):
-            result = apply(module.params, Machine(command_runner(module)), module.check_mode)
-    except (MachineError, LockTimeout) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"cannot change {error.filename or 'the machine'}: {error.strerror}")
+    with locked(module, MachineError):
+        result = apply(module.params, Machine(command_runner(module)), module.check_mode)
     finish(module, result)
 
 

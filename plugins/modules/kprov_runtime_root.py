@@ -31,7 +31,7 @@ import time
 from ansible.module_utils import kprov_runtime_copy
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.kprov_docker_api import DockerError
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
+from ansible.module_utils.kprov_module import locked
 from ansible.module_utils.kprov_runtime_copy import CopyError
 from ansible.module_utils.kprov_runtime_root import BEFORE_SWITCH, Move, MoveError
 from ansible.module_utils.kprov_runtime_stop import Runtime, StopError
@@ -134,11 +134,8 @@ def main() -> None:
     )
     if module.check_mode:
         module.exit_json(changed=True, done=True, msg=f"would {module.params['step']}")
-    try:
-        with node_lock():
-            result = apply(module.params)
-    except (CopyError, DockerError, LockTimeout, MoveError, StopError, UnitError) as error:
-        module.fail_json(msg=str(error))
+    with locked(module, CopyError, DockerError, MoveError, StopError, UnitError):
+        result = apply(module.params)
     module.exit_json(**result)
 
 

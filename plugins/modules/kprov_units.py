@@ -32,8 +32,7 @@ author: kprov
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.kprov_lock import LockTimeout, node_lock
-from ansible.module_utils.kprov_module import RECORD, end_phase
+from ansible.module_utils.kprov_module import RECORD, end_phase, locked
 from ansible.module_utils.kprov_systemd import DEADLINE, UNIT, UnitError, apply
 
 
@@ -48,13 +47,10 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    try:
-        with node_lock(check_mode=module.check_mode):
-            parameters = module.params
-            result = apply(parameters["phase"], parameters["units"], parameters["deadline"], module.check_mode)
-            result = end_phase(module, result)
-    except (UnitError, LockTimeout) as error:
-        module.fail_json(msg=str(error))
+    with locked(module, UnitError):
+        parameters = module.params
+        result = apply(parameters["phase"], parameters["units"], parameters["deadline"], module.check_mode)
+        result = end_phase(module, result)
     module.exit_json(**result)
 
 

@@ -49,3 +49,51 @@ def test_run_by_hand_records_no_inputs(phases: Path) -> None:
 def test_check_writes_nothing(phases: Path) -> None:
     assert call(RECORD, check_mode=True) == {"changed": False, "recorded": True}
     assert not phases.exists()
+
+
+class Failed(Exception):
+    """fail_json was called."""
+
+
+@pytest.fixture
+def module() -> SimpleNamespace:
+    def fail_json(msg: str) -> None:
+        raise Failed(msg)
+
+    return SimpleNamespace(check_mode=False, fail_json=fail_json)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("not a number"), "not a number"),
+        (OSError(28, "No space left on device", "/etc/x"), "/etc/x: No space left on device"),
+        (OSError("odd"), "node: odd"),
+    ],
+)
+def test_expected_errors_end_the_module(node: Path, module: Any, error: Exception, message: str) -> None:
+    with pytest.raises(Failed) as failed, kprov_module.locked(module, ValueError):
+        raise error
+    assert str(failed.value) == message
+
+
+def test_what_was_done_before_is_said(node: Path, module: Any) -> None:
+    done: list[str] = []
+    late = pytest.raises(Failed, match=r"^late \(before that: renewed a, renewed b\)$")
+    with late, kprov_module.locked(module, ValueError, before=done):
+        done += ["renewed a", "renewed b"]
+        raise ValueError("late")
+
+
+def test_other_errors_are_bugs_and_stay_so(node: Path, module: Any) -> None:
+    with pytest.raises(KeyError), kprov_module.locked(module, ValueError):
+        raise KeyError("x")
+
+
+def test_lock_is_held_meanwhile_and_free_afterwards(node: Path, module: Any) -> None:
+    with kprov_module.locked(module) as lock, pytest.raises(Failed, match="has been changing this node"):
+        assert lock is not None
+        with kprov_module.locked(module, deadline=0):
+            pass
+    with kprov_module.locked(module, deadline=0):
+        pass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import BinaryIO
@@ -77,12 +76,6 @@ def test_what_is_wrong_with_the_bundle_is_raised_whatever_the_reader_says(fifo: 
             drain(file)
         with pytest.raises(ValueError, match="blob is damaged"):
             stream.finish(taken=False)
-
-
-def test_nobody_reads(fifo: Path) -> None:
-    with kprov_transfer.Stream(Connection(), write, str(fifo)):
-        pass
-    assert threading.active_count() == 1
 
 
 def test_connection_with_a_password_takes_only_files(fifo: Path) -> None:
