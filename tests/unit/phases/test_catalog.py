@@ -50,6 +50,8 @@ def last_calls(file: Path) -> list[dict[str, Any]]:
         if included := task.get("ansible.builtin.include_tasks"):
             for path in file.parent.glob(re.sub(r"{{.*?}}", "*", included)):
                 found += last_calls(path)
+            if "when" not in task:
+                break
         elif included := task.get("ansible.builtin.include_role"):
             found += last_calls(ROOT / "roles" / included["name"] / "tasks" / f"{included['tasks_from']}.yml")
         elif found:  # includes, each for some of the hosts, come after it
