@@ -20,8 +20,9 @@ def etcd_service() -> StaticPod | None:
         if os.path.basename(words[0]) == "etcd" and _network(pid) == own:
             environment = re.findall(r"(?:^|\0)ETCD_([A-Z_]+)=([^\0]*)", _read(f"/proc/{pid}/environ"))
             told = [f"--{name.lower().replace('_', '-')}={value}" for name, value in environment]
-            # A flag wins over the environment (etcd.io/docs/v3.6/op-guide/configuration), and the first is taken here.
-            return StaticPod("etcd", "\n".join([*_flags(words[1:]), *told]))
+            # A flag wins over the environment (etcd.io/docs/v3.6/op-guide/configuration), the last over those before
+            # it (Go's package flag); StaticPod takes the first.
+            return StaticPod("etcd", "\n".join([*reversed(_flags(words[1:])), *told]))
     return None
 
 

@@ -12,6 +12,8 @@ from ansible.module_utils.kprov_kubeadm_run import StepError
 from ansible.module_utils.kprov_static_pods import StaticPod
 from cryptography import x509
 
+from kprov.certs.node import components
+from kprov.remote.node import processes, read
 from tests.unit.plugins.certificates import Pair, issue
 
 DIRECTORY = "/etc/ssl/etcd/ssl"
@@ -127,3 +129,27 @@ def test_a_service_is_read_from_its_environment_and_its_flags(node: Path) -> Non
     manifests.mkdir(parents=True)
     (manifests / "etcd.yaml").write_text("kind: Pod\n")
     assert etcd_service() is None
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [
+        (["--cert-file=/a.pem"], ""),
+        (["--cert-file", "/a.pem", "--debug"], ""),
+        (["--cert-file=/b.pem", "--cert-file=/a.pem"], ""),  # the last one counts, as Go's flags have it
+        (["--debug", "--cert-file=/a.pem"], "ETCD_CERT_FILE=/b.pem\0"),
+        (["--debug"], "PATH=/bin\0ETCD_CERT_FILE=/a.pem\0"),
+    ],
+)
+def test_the_check_reads_of_a_service_what_the_renewal_reads(
+    node: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], environment: str
+) -> None:
+    monkeypatch.setattr(read, "ROOT", str(node))
+    (node / "proc/7").mkdir()
+    (node / "proc/7/cmdline").write_text("\0".join(["/usr/local/bin/etcd", *words]) + "\0")
+    (node / "proc/7/environ").write_text(environment)
+    (node / "proc/7/stat").write_text("7 (etcd) S " + "0 " * 30)
+    (node / "proc/stat").write_text("btime 1700000000\n")
+    found = etcd_service()
+    assert found is not None
+    assert (found.flag("cert-file"), processes.flag(components.look()["etcd"]["args"], "cert-file")) == ("/a.pem",) * 2
