@@ -11,8 +11,9 @@ __all__ = ["SECONDS", "seconds", "words"]
 SPAN = re.compile(rf"(?:[0-9]+[{''.join(SECONDS)}])+")
 
 
-def seconds(text: str) -> int:
-    """30d -> 2592000; parts may follow each other, as in 1d12h. Raises InputError."""
+def seconds(text: str, option: str) -> int:
+    """30d -> 2592000; parts may follow each other, as in 1d12h. Raises InputError, which names the option."""
     if not SPAN.fullmatch(text):
-        raise InputError(f"{text!r} is not a span of time", hint="a number and w, d, h, m or s, for example 30d or 12h")
+        hint = "a number and w, d, h, m or s, for example 30d or 12h"
+        raise InputError(f"{option} {text!r} is not a span of time", hint=hint)
     return sum(int(number) * SECONDS[unit] for number, unit in re.findall(r"(\d+)(\w)", text))

@@ -55,7 +55,7 @@ def _limits(how: CheckOptions) -> Limits:
     from kprov.certs.duration import seconds
     from kprov.certs.finding import Limits
 
-    limits = Limits(seconds(how.warn), seconds(how.critical))
+    limits = Limits(seconds(how.warn, "--warn"), seconds(how.critical, "--crit"))
     if limits.critical > limits.warn:
         raise InputError(f"--crit {how.critical} is more than --warn {how.warn}", hint="a warning comes first")
     return limits

@@ -96,7 +96,7 @@ def span(within: str) -> float | None:
     """Seconds; None for however many. Raises InputError."""
     from kprov.certs.duration import seconds
 
-    return seconds(within) if within else None
+    return seconds(within, "--within") if within else None
 
 
 def _copied(spec: ClusterSpec) -> list[str]:

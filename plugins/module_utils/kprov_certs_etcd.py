@@ -118,7 +118,7 @@ def sign(leaf: Leaf, ca: str, ca_key: str) -> None:
     left = certificates.from_pem(text(ca)).not_after - now
     days = math.floor(min(old.not_after - old.not_before, left) / DAY)
     if days < 1:
-        raise StepError(f"the CA {ca} ends within a day: rotate it first")
+        raise StepError(f"the CA {ca} ends within a day; docs/how-to/rotate-ca.md says what to do")
     if not _pair(real(leaf.path), leaf):
         raise StepError(f"{leaf.path} is as it was: {leaf.key} is not its key")
     openssl = Runner("certs_renew", os.path.dirname(find_program("openssl")), [])

@@ -107,7 +107,10 @@ def judge_authorities(manifests: dict, now: float) -> tuple[dict, list[str]]:
             left = authority(item).not_after - now
             ends[os.path.basename(os.path.dirname(item.ca)) + "/" + os.path.basename(item.ca)] = left
             if left <= 0:
-                problems.append(f"the CA {item.ca}.crt has expired: what it signs is not valid, rotate it first")
+                problems.append(
+                    f"the CA {item.ca}.crt has expired: what it signs is not valid;"
+                    " docs/how-to/rotate-ca.md says what to do"
+                )
     except CertificateProblem as error:
         problems.append(str(error))
     return {"external": external, "ca_ends": ends}, list(dict.fromkeys(problems))

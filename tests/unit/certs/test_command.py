@@ -85,7 +85,7 @@ def test_4_something_could_not_be_read(plane: Node, servers: dict[str, TlsServer
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--warn", "soon"), "'soon' is not a span of time"),
+        (("--warn", "soon"), "--warn 'soon' is not a span of time"),
         (("--warn", "7d", "--crit", "8d"), "--crit 8d is more than --warn 7d"),
     ],
 )

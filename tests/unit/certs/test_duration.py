@@ -16,29 +16,29 @@ PARTS = st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from("wdhms")), min
 @given(PARTS)
 def test_parts_are_added(parts: list[tuple[int, str]]) -> None:
     text = "".join(f"{number}{unit}" for number, unit in parts)
-    assert seconds(text) == sum(number * SECONDS[unit] for number, unit in parts)
+    assert seconds(text, "--warn") == sum(number * SECONDS[unit] for number, unit in parts)
 
 
 @settings(deadline=None)
 @given(st.text())
 def test_anything_else_is_an_input_error(text: str) -> None:
     try:
-        assert seconds(text) >= 0
+        assert seconds(text, "--warn") >= 0
     except InputError as error:
         assert "for example 30d" in str(error.hint)
 
 
 @pytest.mark.parametrize("text", ["", "30", "d", "-1d", "1.5d", "30d ", "30 d", "1y", "１d"])  # noqa: RUF001
 def test_no_span(text: str) -> None:
-    with pytest.raises(InputError):
-        seconds(text)
+    with pytest.raises(InputError, match="--warn"):
+        seconds(text, "--warn")
 
 
 @settings(deadline=None)
 @given(st.integers(0, 10 * 86400 - 1))
 def test_words_are_what_one_can_type_to_the_second_largest_unit(span: int) -> None:
     text = words(span)
-    read = seconds(text.replace(" ", ""))
+    read = seconds(text.replace(" ", ""), "--warn")
     smallest = SECONDS[text[-1]]
     assert span - read >= 0
     assert span - read < (SECONDS[text[0:][-1]] if " " in text else max(smallest, 60 * smallest))
