@@ -17,23 +17,11 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks.limits_lab import BOTH, condition, kubectl, make, on, pod, remove, wait
+from tests.e2e.greedy import forks
 
 # More than a pod of kprov's may have (4096); a sixth of what the lab's whole machine may have, which others work on.
 TRIES = 5500
 SECONDS = 120
-# fork(2) of the C library, since a child of Python's own os.fork touches twice as much memory: 5500 take 1 GB so.
-FORKS = f"""
-import ctypes
-libc = ctypes.CDLL(None)
-made = 0
-while made < {TRIES}:
-    child = libc.fork()
-    if child == 0: libc.pause()
-    if child < 0: break
-    made += 1
-print(made, flush=True)
-libc.pause()
-"""
 # cgroup v1 has a tree per controller, v2 one for all.
 LIMITS = """
 cd /sys/fs/cgroup/pids 2>/dev/null || cd /sys/fs/cgroup
@@ -56,7 +44,7 @@ def rows() -> list[list[object]]:
     """One node after the other: both together are two thirds of what the machine has."""
     alive, forked, limits, healthy = [], [], [], []
     for node in BOTH:
-        make(node, "forks", f"exec chroot /host python3 -c '{FORKS}'")
+        make(node, "forks", f"exec chroot /host python3 -c '{forks(TRIES)}'")
         wait("the pod cannot fork any more", partial(_said, node), SECONDS)
         uid = pod(node, "forks")["metadata"]["uid"].replace("-", "_")
         *maxima, current = on(node, LIMITS.format(uid=uid)).split()

@@ -72,13 +72,14 @@ class Apply:
             for item in prune:
                 self._delete(item)
             live = self._live()
-        entries = self._entries(live)  # while the pods start
+        stale = due or bool(prune) or not known
+        entries = self._entries(live) if stale else []  # while the pods start
         wait_rollout(self.kubectl, self.objects, self._left())
         if self.params["wait_nodes"]:
             wait_nodes(self.kubectl, self._left())
-        if due or prune or not known:
+        if stale:
             self._save(entries, dirty=False)
-        return {"changed": due or bool(prune) or not known, "changes": changes}
+        return {"changed": stale, "changes": changes}
 
     def _left(self) -> float:
         return max(1.0, self.end - time.monotonic())

@@ -7,6 +7,7 @@ import subprocess
 
 from kprov.remote.node import read
 
+FIREWALLS = ("firewall-cmd", "ufw")  # of plugins/module_utils/kprov_firewalls.py; a test compares them
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -26,7 +27,7 @@ def missing(names: list[str]) -> list[str]:
 
 def firewalls() -> list[str]:
     """Programs of the firewalls that kprov knows and that are installed; whether one runs is another question."""
-    return [name for name in ("firewall-cmd", "ufw") if find(name)]
+    return [name for name in FIREWALLS if find(name)]
 
 
 def output(arguments: list[str], timeout: float) -> str | None:

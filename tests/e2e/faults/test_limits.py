@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Protocol
 
 import pytest
 import yaml
 
-from tests.e2e.cluster import LabCluster
+from tests.e2e.cluster import LabCluster, wait_until
 from tests.e2e.conftest import MakeLab
+from tests.e2e.greedy import forks
 
 MI = 1024 * 1024
 PIDS = 300
+TRIES = 400  # of forks
 GRACE = 10  # seconds that a pod gets at most to end when a soft threshold evicts it
 TRANSITION = 20  # seconds that a pressure is reported for after its end
 NODEFS_MI = 2600  # of the worker, a tmpfs: nodefs of its own, so that a full one hurts nobody else
@@ -26,19 +28,6 @@ import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 made = [libc.inotify_init() for _ in range(200)]
 print(sum(descriptor >= 0 for descriptor in made), os.strerror(ctypes.get_errno()))
-"""
-# Stays when it cannot fork any more: a shell would end, and its children with it.
-FORKS = """
-import ctypes
-libc = ctypes.CDLL(None)
-made = 0
-while made < 400:
-    child = libc.fork()
-    if child == 0: libc.pause()
-    if child < 0: break
-    made += 1
-print(made, flush=True)
-libc.pause()
 """
 # The kernel's own count, of the slice of a pod and of its containers; cgroup v1 has a tree per controller, v2 one.
 PIDS_OF_POD = """
@@ -123,13 +112,6 @@ def conditions(lab: LabCluster) -> dict[str, str]:
     return {condition["type"]: condition["status"] for condition in found}
 
 
-def wait_until(what: str, true: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(1)  # poll interval
-
-
 def test_pod_opens_200_inotify_instances_and_with_the_kernels_default_of_128_it_could_not(
     lab: LabCluster, run: Run
 ) -> None:
@@ -144,7 +126,7 @@ def test_pod_opens_200_inotify_instances_and_with_the_kernels_default_of_128_it_
 
 
 def test_fork_bomb_stops_at_its_own_limit(lab: LabCluster, run: Run) -> None:
-    run("forks", f"exec chroot /host python3 -c '{FORKS}'")
+    run("forks", f"exec chroot /host python3 -c '{forks(TRIES)}'")
     wait_until("it runs", lambda: pod(lab, "forks")["phase"] == "Running")
     wait_until("it cannot fork any more", lambda: lab.kubectl("logs", "forks") != "")
     uid = lab.kubectl("get", "pod", "forks", "-o", "jsonpath={.metadata.uid}").replace("-", "_")

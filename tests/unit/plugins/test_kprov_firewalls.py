@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible.module_utils import kprov_firewalls
 from ansible.module_utils.kprov_firewalls import Firewalld, FirewallError, Ufw
+
+from kprov.remote.node.commands import FIREWALLS
 
 UFW_ADDED = """Added user rules (see 'ufw status' for running firewall):
 ufw allow 22/tcp
@@ -104,3 +107,11 @@ def test_firewalld_changes_now_and_for_good():
         "firewall-cmd --zone=public --add-rich-rule=rule a b accept",
         "firewall-cmd --permanent --zone=public --add-rich-rule=rule a b accept",
     ]
+
+
+def test_kprov_s_probe_looks_for_the_same_programs(monkeypatch):
+    """Where it finds none of them, the module is not called."""
+    asked = []
+    monkeypatch.setattr(kprov_firewalls.shutil, "which", asked.append)
+    assert not any(firewall.active() for firewall in (Ufw(Answers()), Firewalld(Answers(), "192.0.2.1")))
+    assert sorted(asked) == sorted(FIREWALLS)
