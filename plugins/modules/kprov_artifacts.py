@@ -124,8 +124,12 @@ def take_over(staging: str) -> str:
 def new_staging() -> str:
     """An empty staging directory. What killed runs left is removed: the node's lock is held, nobody uses it."""
     make_state_directory(STAGING)
-    for name in os.listdir(real(STAGING)):
-        shutil.rmtree(os.path.join(real(STAGING), name), ignore_errors=True)
+    with os.scandir(real(STAGING)) as left:
+        for entry in left:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:  # a FIFO of kprov_stream
+                os.unlink(entry.path)
     return tempfile.mkdtemp(dir=real(STAGING))
 
 

@@ -17,6 +17,7 @@ import yaml
 from kprov.certs.node.components import STATIC_PODS
 
 API = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+BEFORE_KUBEADM = ("os", "container_runtime", "kubernetes", "kubelet")  # what a person would have done by hand
 READY = "/usr/local/bin/kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz"
 
 
@@ -55,11 +56,19 @@ class LabCluster:
         """A kprov command on this cluster."""
         return kprov(verb, str(self.inventory), *arguments, timeout=timeout)
 
+    def certs(self, verb: str, *arguments: str) -> Completed:
+        """`kprov certs VERB` on this cluster."""
+        return kprov("certs", *verb.split(), str(self.inventory), *arguments)
+
     def up(self, *arguments: str) -> Completed:
         """`kprov up --yes`; fails the test with everything it said when it does not end well."""
         done = self.kprov("up", "--yes", *arguments)
         assert done.exit_code == 0, done.stderr
         return done
+
+    def prepare(self) -> None:
+        """Everything up to kubeadm, which is then run in another way than kprov's."""
+        self.up("--no-verify", *(word for phase in BEFORE_KUBEADM for word in ("--only", phase)))
 
     def node(self, short: str) -> str:
         """Full name of a node: "cp1" -> "<lab>-cp1"."""

@@ -7,10 +7,9 @@ import json
 import pytest
 
 from kprov.errors import ExitCode
-from tests.e2e.cluster import Completed, LabCluster, change, kprov
+from tests.e2e.cluster import LabCluster, change
 from tests.e2e.conftest import MakeLab
 
-BEFORE = ("os", "container_runtime", "kubernetes", "kubelet")  # what a person would have done by hand
 KUBEADM = (
     "kubeadm init --node-name $(hostname) --kubernetes-version $(kubeadm version -o short)"
     " --ignore-preflight-errors=SystemVerification --skip-phases=addon && rm -r /var/lib/kprov"
@@ -25,22 +24,18 @@ RUN = "systemctl start kprov-certs-check.service || true"
 @pytest.fixture(scope="module")
 def foreign(make_lab: MakeLab) -> LabCluster:
     lab = make_lab("foreign", workers=0)
-    lab.up("--no-verify", *(word for phase in BEFORE for word in ("--only", phase)))
+    lab.prepare()
     lab.ssh("cp1", KUBEADM)
     return lab
 
 
-def certs(lab: LabCluster, verb: str, *options: str) -> Completed:
-    return kprov("certs", verb, str(lab.inventory), *options)
-
-
 def codes(lab: LabCluster) -> tuple[int, set[str]]:
-    done = certs(lab, "check")
+    done = lab.certs("check")
     return done.exit_code, {finding["code"] for finding in done.data["findings"]}
 
 
 def test_the_check_needs_nothing_of_kprov(foreign: LabCluster) -> None:
-    done = certs(foreign, "check")
+    done = foreign.certs("check")
     assert (done.exit_code, done.data["findings"], done.data["unread"]) == (ExitCode.OK, [], [])
     listed = json.loads(foreign.ssh("cp1", "kubeadm certs check-expiration -o json"))
     expected = {entry["name"] for entry in [*listed["certificates"], *listed["certificateAuthorities"]]}
@@ -49,7 +44,7 @@ def test_the_check_needs_nothing_of_kprov(foreign: LabCluster) -> None:
 
 def test_schedule_installs_a_timer_and_touches_nothing_else(foreign: LabCluster) -> None:
     before = foreign.ssh("cp1", KUBERNETES)
-    done = certs(foreign, "schedule", "--yes")
+    done = foreign.certs("schedule", "--yes")
     assert done.exit_code == ExitCode.OK, done.stderr
     assert done.data["changed_hosts"] == [foreign.node("cp1")]
     assert str(foreign.inventory) in done.data["cron"]
@@ -58,7 +53,7 @@ def test_schedule_installs_a_timer_and_touches_nothing_else(foreign: LabCluster)
     report = json.loads(foreign.ssh("cp1", "cat /var/lib/kprov/certs-check.json"))
     assert report["worst"] == "ok"
     assert codes(foreign) == (ExitCode.OK, set())
-    again = certs(foreign, "schedule", "--yes")
+    again = foreign.certs("schedule", "--yes")
     assert (again.data["changed_hosts"], again.data["module_calls"]) == ([], {})
 
 
@@ -76,7 +71,7 @@ def test_schedule_installs_a_timer_and_touches_nothing_else(foreign: LabCluster)
 def test_a_dead_timer_is_critical_and_schedule_repairs_it(foreign: LabCluster, damage: str) -> None:
     foreign.ssh("cp1", damage)
     assert codes(foreign) == (ExitCode.CRITICAL, {"timer-dead"})
-    repaired = certs(foreign, "schedule", "--yes")
+    repaired = foreign.certs("schedule", "--yes")
     assert repaired.exit_code == ExitCode.OK, repaired.stderr
     assert codes(foreign) == (ExitCode.OK, set())
 
@@ -104,7 +99,7 @@ def test_the_node_itself_notices_a_missing_restart_and_tells_the_hook(foreign: L
 
 def test_never_removes_it(foreign: LabCluster) -> None:
     change(foreign, certificates_check="never")
-    done = certs(foreign, "schedule", "--yes")
+    done = foreign.certs("schedule", "--yes")
     assert done.exit_code == ExitCode.OK, done.stderr
     left = foreign.ssh("cp1", f"ls {UNITS}.timer {PROGRAM} /usr/local/lib/kprov 2>/dev/null", check=False)
     assert left == ""

@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 import yaml
 
 from kprov.content import content_root
-from tests.e2e.cluster import Completed, LabCluster
+from tests.e2e.cluster import Completed, LabCluster, wait_until
 from tests.e2e.journal import RunningUp
 
 DONGLE = "example.com/dongle"
@@ -106,13 +105,6 @@ def assert_all_set(node: dict[str, Any]) -> None:
     assert SETTINGS["node_annotations"].items() <= node["metadata"]["annotations"].items()
     assert ("example.com/dedicated", "db", "NoSchedule") in taints(node)
     assert (node["status"]["capacity"].get(DONGLE), node["status"]["allocatable"].get(DONGLE)) == ("2k", "2k")
-
-
-def wait_until(what: str, true: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.5)  # poll interval
 
 
 def test_settings_are_on_their_node_only_and_a_second_run_starts_no_ansible(inventory: Inventory) -> None:

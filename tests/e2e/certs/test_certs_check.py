@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kprov.content import content_root
-from tests.e2e.cluster import Completed, LabCluster, kprov, wait_until
+from tests.e2e.cluster import Completed, LabCluster, wait_until
 from tests.e2e.conftest import MakeLab
 
 PKI = "/etc/kubernetes/pki"
@@ -47,7 +47,7 @@ def one(make_lab: MakeLab) -> LabCluster:
 
 
 def check(lab: LabCluster, *arguments: str) -> Completed:
-    return kprov("certs", "check", str(lab.inventory), *arguments)
+    return lab.certs("check", *arguments)
 
 
 def items(done: Completed) -> dict[tuple[str, str], dict[str, Any]]:

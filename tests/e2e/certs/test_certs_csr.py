@@ -21,7 +21,7 @@ from kprov.certs.node.known import KUBEADM
 from kprov.engine.lock import controller_lock
 from kprov.errors import ExitCode
 from tests.e2e.certs.test_certs_renew import RENEWS, items, renew, runs
-from tests.e2e.cluster import Completed, LabCluster, another_inventory, kprov
+from tests.e2e.cluster import Completed, LabCluster, another_inventory
 from tests.e2e.conftest import MakeLab
 from tests.e2e.journal import RunningUp
 
@@ -63,11 +63,11 @@ def take_away(lab: LabCluster, owner: Path, *cas: str) -> None:
 
 
 def export(lab: LabCluster, to: Path, *arguments: str) -> Completed:
-    return kprov("certs", "csr", "export", str(lab.inventory), "--to", str(to), *arguments)
+    return lab.certs("csr export", "--to", str(to), *arguments)
 
 
 def bring_in(lab: LabCluster, source: Path, *arguments: str) -> Completed:
-    return kprov("certs", "csr", "import", str(lab.inventory), "--yes", "--from", str(source), *arguments)
+    return lab.certs("csr import", "--yes", "--from", str(source), *arguments)
 
 
 def sign(directory: Path, owner: Path) -> None:

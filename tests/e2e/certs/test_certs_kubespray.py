@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from kprov.errors import ExitCode
-from tests.e2e.cluster import Completed, LabCluster, kprov
+from tests.e2e.cluster import LabCluster
 from tests.e2e.conftest import MakeLab
-from tests.e2e.test_certs_schedule import BEFORE
 
 ETCD = "/etc/ssl/etcd/ssl"
 SSL = "/etc/kubernetes/ssl"
@@ -102,17 +101,13 @@ RUNNING = "systemctl show -p InvocationID etcd; crictl ps -q | sort"
 @pytest.fixture(scope="module")
 def lab(make_lab: MakeLab) -> LabCluster:
     made = make_lab("spray", workers=0)
-    made.up("--no-verify", *(word for phase in BEFORE for word in ("--only", phase)))
+    made.prepare()
     made.ssh("cp1", INSTALL)
     return made
 
 
-def certs(lab: LabCluster, verb: str, *options: str) -> Completed:
-    return kprov("certs", verb, str(lab.inventory), *options)
-
-
 def items(lab: LabCluster) -> dict[str, dict[str, Any]]:
-    done = certs(lab, "check")
+    done = lab.certs("check")
     assert done.data["unread"] == []
     return {item["item"]: item for item in done.data["items"] if item["host"]}
 
@@ -124,7 +119,7 @@ def etcd_s(lab: LabCluster) -> dict[str, str]:
 
 
 def test_everything_is_found_where_kubespray_has_it(lab: LabCluster) -> None:
-    done, found = certs(lab, "check"), items(lab)
+    done, found = lab.certs("check"), items(lab)
     assert {(one["code"], one["severity"], one["name"]) for one in done.data["findings"]} == {
         ("expires", "warning", name) for name in etcd_s(lab)
     }
@@ -144,7 +139,7 @@ def test_without_the_ca_s_key_they_are_named_and_left_alone(lab: LabCluster) -> 
     before = items(lab)
     lab.ssh("cp1", f"mv {ETCD}/ca-key.pem /root/")
     try:
-        done = certs(lab, "renew", "--yes")
+        done = lab.certs("renew", "--yes")
     finally:
         lab.ssh("cp1", f"mv /root/ca-key.pem {ETCD}/")
     assert (done.exit_code, done.data["changed"]) == (ExitCode.OK, False)
@@ -157,7 +152,7 @@ def test_without_the_ca_s_key_they_are_named_and_left_alone(lab: LabCluster) -> 
 def test_etcd_s_certificates_are_renewed_without_a_restart(lab: LabCluster) -> None:
     keys = f"sha256sum {ETCD}/*-key.pem; stat -c '%n %a %U' {ETCD}/*"
     before, running, kept = items(lab), lab.ssh("cp1", RUNNING), lab.ssh("cp1", keys)
-    done = certs(lab, "renew", "--yes")
+    done = lab.certs("renew", "--yes")
     assert done.exit_code == ExitCode.OK, done.stderr
     assert {(item["item"], item["problem"]) for item in done.data["items"]} == {(name, None) for name in etcd_s(lab)}
     after = items(lab)
@@ -173,13 +168,13 @@ def test_etcd_s_certificates_are_renewed_without_a_restart(lab: LabCluster) -> N
     assert lab.ssh("cp1", keys) == kept
     assert "ok" in lab.kubectl("get", "--raw", "/readyz/etcd")
     lab.ssh("cp1", "ls /var/lib/kprov/backups/*-etcd/certificates.tar.gz")
-    again = certs(lab, "renew", "--yes")
+    again = lab.certs("renew", "--yes")
     assert (again.exit_code, again.data["changed"], again.data["log"]) == (ExitCode.OK, False, None)
 
 
 def test_kubeadm_s_are_renewed_where_they_are(lab: LabCluster) -> None:
     before = items(lab)
-    done = certs(lab, "renew", "--yes", "--only", "apiserver,controller-manager.conf,scheduler.conf", "--all")
+    done = lab.certs("renew", "--yes", "--only", "apiserver,controller-manager.conf,scheduler.conf", "--all")
     assert done.exit_code == ExitCode.OK, done.stderr
     after = items(lab)
     changed = {name for name in before if after[name]["serial"] != before[name]["serial"]}

@@ -14,7 +14,7 @@ import pytest
 from kprov.certs.node.known import KUBEADM
 from kprov.engine.paths import cluster_home
 from kprov.errors import ExitCode
-from tests.e2e.cluster import Completed, LabCluster, another_inventory, kprov
+from tests.e2e.cluster import Completed, LabCluster, another_inventory
 from tests.e2e.conftest import MakeLab
 from tests.e2e.journal import RunningUp
 
@@ -47,16 +47,12 @@ def lab(make_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> LabClust
 
 
 def renew(lab: LabCluster, *arguments: str) -> Completed:
-    return certs(lab, "renew", "--yes", *arguments)
-
-
-def certs(lab: LabCluster, verb: str, *arguments: str) -> Completed:
-    return kprov("certs", verb, str(lab.inventory), *arguments)
+    return lab.certs("renew", "--yes", *arguments)
 
 
 def items(lab: LabCluster) -> dict[str, dict[str, Any]]:
     """kubeadm's certificates, as `certs check` sees them."""
-    found = certs(lab, "check").data["items"]
+    found = lab.certs("check").data["items"]
     return {item["item"]: item for item in found if item["item"] in KUBEADM and item["host"]}
 
 
@@ -106,7 +102,7 @@ def test_next_run_finishes_one_that_was_killed(lab: LabCluster) -> None:
     # The module that was running on the node ends what it began: the files are new, but nobody restarted anything.
     lab.ssh("cp1", "flock --timeout 60 /run/kprov.lock true")
     assert lab.static_pods() == running
-    assert certs(lab, "check").exit_code == ExitCode.CRITICAL
+    assert lab.certs("check").exit_code == ExitCode.CRITICAL
     done = renew(lab, "--within", "9d")
     assert done.exit_code == ExitCode.OK, done.stderr
     after = items(lab)
@@ -149,6 +145,6 @@ def test_a_cluster_that_kprov_did_not_make_keeps_its_own_configuration(lab: LabC
 
 
 def test_wrong_names_never_reach_a_node(lab: LabCluster, tmp_path: Path) -> None:
-    assert "did you mean apiserver" in certs(lab, "renew", "--only", "apiservr").data["hint"]
-    assert certs(lab, "renew", "--within", "soon").exit_code == ExitCode.INPUT
-    assert certs(lab, "renew", "--host", "nobody").exit_code == ExitCode.INPUT
+    assert "did you mean apiserver" in lab.certs("renew", "--only", "apiservr").data["hint"]
+    assert lab.certs("renew", "--within", "soon").exit_code == ExitCode.INPUT
+    assert lab.certs("renew", "--host", "nobody").exit_code == ExitCode.INPUT

@@ -13,7 +13,7 @@ from kprov.certs.node.known import KUBEADM
 from kprov.engine.paths import cluster_home
 from kprov.spec.load import load
 from tests.e2e.clients import Client
-from tests.e2e.cluster import Completed, LabCluster, another_inventory, kprov
+from tests.e2e.cluster import Completed, LabCluster, another_inventory
 from tests.e2e.conftest import MakeLab, Measured
 
 PLANES = ("cp1", "cp2", "cp3")
@@ -68,7 +68,7 @@ def renewal(lab: LabCluster, measured: Measured) -> Renewal:
         Client(kubeconfig, addresses, write=False) as reader,
         Client(kubeconfig, addresses[::-1], write=True) as writer,
     ):
-        done = kprov("certs", "renew", str(lab.inventory), "--yes")
+        done = lab.certs("renew", "--yes")
     for name, client in (("reads", reader), ("writes", writer)):
         said = f"{client.answers} answers, longest gap {client.longest_gap:.2f} s, refused: {client.refused}"
         measured(f"{name} during a renewal on three control planes: {said}")
@@ -85,7 +85,7 @@ def leader(lab: LabCluster) -> str:
 
 def items(lab: LabCluster) -> dict[tuple[str, str], dict[str, Any]]:
     """kubeadm's certificates by host and name, as `certs check` sees them."""
-    found = kprov("certs", "check", str(lab.inventory)).data["items"]
+    found = lab.certs("check").data["items"]
     return {(item["host"], item["item"]): item for item in found if item["item"] in KUBEADM and item["host"]}
 
 
@@ -153,7 +153,7 @@ def test_a_member_of_etcd_that_is_down_stops_the_renewal_before_any_change(lab: 
     before = lab.files(*PLANES)
     lab.ssh("cp2", "mv /etc/kubernetes/manifests/etcd.yaml /root/ && crictl stop $(crictl ps --name '^etcd$' -q)")
     try:
-        done = kprov("certs", "renew", str(lab.inventory), "--yes", "--all")
+        done = lab.certs("renew", "--yes", "--all")
     finally:
         lab.ssh("cp2", "mv /root/etcd.yaml /etc/kubernetes/manifests/")
     assert done.exit_code == 13

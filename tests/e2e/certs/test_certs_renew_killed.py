@@ -9,7 +9,7 @@ import yaml
 
 from kprov.content import content_root
 from kprov.errors import ExitCode
-from tests.e2e.cluster import Completed, LabCluster, kprov
+from tests.e2e.cluster import Completed, LabCluster
 from tests.e2e.conftest import MakeLab
 from tests.e2e.journal import RunningUp
 
@@ -61,11 +61,11 @@ def lab(make_lab: MakeLab) -> LabCluster:
 
 
 def renew(lab: LabCluster, *arguments: str) -> Completed:
-    return kprov("certs", "renew", str(lab.inventory), "--yes", *arguments)
+    return lab.certs("renew", "--yes", *arguments)
 
 
 def items(lab: LabCluster) -> dict[str, dict[str, Any]]:
-    found = kprov("certs", "check", str(lab.inventory)).data["items"]
+    found = lab.certs("check").data["items"]
     return {item["item"]: item for item in found if item["host"]}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from kprov.certs.node.known import KUBEADM
 from kprov.errors import ExitCode
-from tests.e2e.cluster import Completed, LabCluster, another_inventory, kprov
+from tests.e2e.cluster import Completed, LabCluster, another_inventory
 from tests.e2e.conftest import MakeLab
 
 
@@ -21,17 +21,13 @@ def lab(make_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> LabClust
     return cluster
 
 
-def certs(lab: LabCluster, verb: str, *arguments: str) -> Completed:
-    return kprov("certs", verb, str(lab.inventory), *arguments)
-
-
 def restore(lab: LabCluster, *arguments: str) -> Completed:
-    return certs(lab, "restore", "--host", lab.node("cp1"), "--yes", *arguments)
+    return lab.certs("restore", "--host", lab.node("cp1"), "--yes", *arguments)
 
 
 def items(lab: LabCluster) -> dict[str, dict[str, Any]]:
     """kubeadm's certificates on the first control plane; each must be in use."""
-    found = certs(lab, "check").data["items"]
+    found = lab.certs("check").data["items"]
     mine = {item["item"]: item for item in found if item["item"] in KUBEADM and item["host"] == lab.node("cp1")}
     assert all(item["served_equal"] in (True, None) for item in mine.values())
     return mine
@@ -48,13 +44,13 @@ def served(lab: LabCluster, port: int) -> str:
 
 
 def names(lab: LabCluster) -> list[str]:
-    listed = certs(lab, "backups", "--limit", lab.node("cp1")).data["backups"]
+    listed = lab.certs("backups", "--limit", lab.node("cp1")).data["backups"]
     return [one["backup"] for one in listed]
 
 
 def test_a_restore_brings_the_old_serials_back(lab: LabCluster) -> None:
     before = serials(lab)
-    assert certs(lab, "renew", "--all", "--yes", "--host", lab.node("cp1")).exit_code == ExitCode.OK
+    assert lab.certs("renew", "--all", "--yes", "--host", lab.node("cp1")).exit_code == ExitCode.OK
     renewed = serials(lab)
     assert not {name for name in before if before[name] == renewed[name]}
     backup = names(lab)[-1]
@@ -85,7 +81,7 @@ def test_a_second_restore_changes_nothing(lab: LabCluster) -> None:
 
 def test_a_damaged_file_comes_back(lab: LabCluster) -> None:
     before = serials(lab)
-    assert certs(lab, "renew", "--only", "scheduler.conf", "--all", "--yes").exit_code == ExitCode.OK
+    assert lab.certs("renew", "--only", "scheduler.conf", "--all", "--yes").exit_code == ExitCode.OK
     backup = names(lab)[-1]
     lab.ssh("cp1", "echo garbage > /etc/kubernetes/scheduler.conf")
     done = restore(lab, "--from", backup, "--only", "scheduler.conf")
@@ -102,7 +98,7 @@ def test_what_has_ended_is_not_put_back_unless_asked_for(lab: LabCluster) -> Non
         " && kubeadm certs renew front-proxy-client --config /run/short.yaml",
     )
     short = serials(lab)["front-proxy-client"]
-    assert certs(lab, "renew", "--only", "front-proxy-client", "--all", "--yes").exit_code == ExitCode.OK
+    assert lab.certs("renew", "--only", "front-proxy-client", "--all", "--yes").exit_code == ExitCode.OK
     backup = names(lab)[-1]
     lab.ssh("cp1", "sleep 61")  # what is waited for is the end of a certificate that lives for a minute
     before = serials(lab)
@@ -113,7 +109,7 @@ def test_what_has_ended_is_not_put_back_unless_asked_for(lab: LabCluster) -> Non
     accepted = restore(lab, "--from", backup, "--accept-expired")
     assert accepted.exit_code == ExitCode.OK, accepted.stderr
     assert serials(lab)["front-proxy-client"] == short
-    again = certs(lab, "renew", "--yes", "--only", "front-proxy-client")
+    again = lab.certs("renew", "--yes", "--only", "front-proxy-client")
     assert again.exit_code == ExitCode.OK, again.stderr
 
 

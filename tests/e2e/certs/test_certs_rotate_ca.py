@@ -34,7 +34,7 @@ def lab(make_lab: MakeLab) -> LabCluster:
 
 
 def rotate(lab: LabCluster, authority: str, *arguments: str) -> Completed:
-    return kprov("certs", "rotate-ca", authority, str(lab.inventory), *arguments)
+    return lab.certs(f"rotate-ca {authority}", *arguments)
 
 
 def serial(lab: LabCluster, authority: str) -> str:
@@ -58,7 +58,7 @@ def proxied(lab: LabCluster, leaf: str) -> str:
 
 
 def items(lab: LabCluster) -> dict[str, dict[str, Any]]:
-    found = kprov("certs", "check", str(lab.inventory)).data["items"]
+    found = lab.certs("check").data["items"]
     return {item["item"]: item for item in found if item["host"] == lab.node("cp1")}
 
 
@@ -142,7 +142,7 @@ def test_only_the_new_ca_is_trusted_and_in_use(lab: LabCluster) -> None:
         assert etcd(lab, f"{OLD}/etcd/healthcheck-client", port) == "", port
     assert lab.ssh("cp1", f"ls {PKI} {PKI}/etcd | grep -e -next -e -old", check=False) == ""
     assert lab.ssh("cp1", f"stat -c %a {PKI}/etcd/ca.key").strip() == "600"
-    checked = kprov("certs", "check", str(lab.inventory))
+    checked = lab.certs("check")
     assert checked.exit_code in (ExitCode.OK, ExitCode.FOUND), checked.data
     found = items(lab)
     assert all(found[name]["served_equal"] for name in ("etcd-server", "etcd-peer", "apiserver"))

@@ -11,7 +11,7 @@ import pytest
 from kprov.errors import ExitCode
 from tests.e2e.cluster import Completed, LabCluster, kprov
 from tests.e2e.conftest import MakeLab
-from tests.e2e.test_certs_schedule import BEFORE, KUBEADM
+from tests.e2e.test_certs_schedule import KUBEADM
 
 NAMES = {"api.example.org", "192.0.2.77"}
 SERVED = """python3 - <<'END'
@@ -26,7 +26,7 @@ CONTAINERS = "crictl ps -q | sort"
 @pytest.fixture(scope="module")
 def foreign(make_lab: MakeLab) -> LabCluster:
     lab = make_lab("sans", workers=0)
-    lab.up("--no-verify", *(word for phase in BEFORE for word in ("--only", phase)))
+    lab.prepare()
     lab.ssh("cp1", KUBEADM)
     return lab
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from kprov.certs.node.known import KUBEADM
 from kprov.errors import ExitCode
-from tests.e2e.cluster import Completed, LabCluster, another_inventory, kprov
+from tests.e2e.cluster import LabCluster, another_inventory, wait_until
 from tests.e2e.conftest import MakeLab
 
 PLANES = ("cp1", "cp2", "cp3")
@@ -37,13 +36,9 @@ def lab(make_lab: MakeLab, tmp_path_factory: pytest.TempPathFactory) -> LabClust
     return cluster
 
 
-def certs(lab: LabCluster, verb: str, *options: str) -> Completed:
-    return kprov("certs", verb, str(lab.inventory), *options)
-
-
 def serials(lab: LabCluster) -> dict[tuple[str, str], str]:
     """Of kubeadm's certificates; each must be in use."""
-    found = certs(lab, "check").data["items"]
+    found = lab.certs("check").data["items"]
     mine = [item for item in found if item["item"] in KUBEADM and item["host"]]
     assert all(item["served_equal"] in (True, None) for item in mine)
     return {(item["host"], item["item"]): item["serial"] for item in mine}
@@ -51,7 +46,7 @@ def serials(lab: LabCluster) -> dict[tuple[str, str], str]:
 
 def codes(lab: LabCluster) -> set[str]:
     """Findings that are not about the short life of these certificates."""
-    done = certs(lab, "check", "--warn", "2m", "--crit", "1m")
+    done = lab.certs("check", "--warn", "2m", "--crit", "1m")
     return {finding["code"] for finding in done.data["findings"]}
 
 
@@ -72,17 +67,10 @@ def open_window(lab: LabCluster, plane: str, begins: int = -5, minutes: int = 60
     lab.ssh(plane, f'sed -i \'s/"window": .*/"window": "{window(lab, begins, minutes)}",/\' {CONFIG}')
 
 
-def wait_for(what: str, seconds: float, true: Any) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(1)
-
-
 def test_the_timers_renew_everything_one_control_plane_at_a_time(lab: LabCluster) -> None:
     before = serials(lab)
     chosen = window(lab, begins=1, minutes=6)
-    done = certs(lab, "schedule", "--renew", "--window", chosen, "--yes")
+    done = lab.certs("schedule", "--renew", "--window", chosen, "--yes")
     assert done.exit_code == ExitCode.OK, done.stderr
     assert (done.data["renewal"], len(done.data["changed_hosts"])) == (chosen, 3)
     assert "the inventory says otherwise" in done.stderr
@@ -92,7 +80,7 @@ def test_the_timers_renew_everything_one_control_plane_at_a_time(lab: LabCluster
         assert "would renew" in rehearsed["message"]
     assert serials(lab) == before
 
-    wait_for("three renewals", 480, lambda: all(report(lab, plane)["result"] == "renewed" for plane in PLANES))
+    wait_until("three renewals", lambda: all(report(lab, plane)["result"] == "renewed" for plane in PLANES), 480)
 
     after = serials(lab)
     assert after.keys() == before.keys()
@@ -133,7 +121,7 @@ def test_with_another_control_plane_down_it_refuses_and_tells_the_hook(lab: LabC
     lab.ssh("cp1", f'sed -i \'s|"hook": .*|"hook": ["{HOOK}"],|\' /etc/kprov/certs-check.json')
     lab.ssh("cp3", f"mv {API_SERVER} {AWAY}")
     try:
-        wait_for("no API server on cp3", 60, lambda: not lab.ssh("cp3", "crictl ps -q --name kube-apiserver").strip())
+        wait_until("no API server on cp3", lambda: not lab.ssh("cp3", "crictl ps -q --name kube-apiserver").strip(), 60)
         open_window(lab, "cp1", begins=-10, minutes=11)  # ends within two minutes
         lab.ssh("cp1", f"timeout 150 {START} || true")
     finally:
@@ -142,8 +130,8 @@ def test_with_another_control_plane_down_it_refuses_and_tells_the_hook(lab: LabC
     assert refused["result"] == "refused"
     assert "API server" in refused["message"]
     assert lab.ssh("cp1", "systemctl is-failed kprov-certs-renew.service", check=False).strip() == "failed"
-    wait_for("the hook", 30, lambda: "maintenance window refused" in lab.ssh("cp1", f"cat {TOLD}", check=False))
-    wait_for("three API servers", 60, lambda: lab.ssh("cp3", "crictl ps -q --name kube-apiserver").strip())
+    wait_until("the hook", lambda: "maintenance window refused" in lab.ssh("cp1", f"cat {TOLD}", check=False), 30)
+    wait_until("three API servers", lambda: bool(lab.ssh("cp3", "crictl ps -q --name kube-apiserver").strip()), 60)
     assert serials(lab) == before
     assert lab.kubectl(*LEASE) == ""
 
@@ -154,9 +142,11 @@ def test_what_was_killed_is_noticed_and_the_next_run_finishes_it(lab: LabCluster
     log = "grep -c 'kubeadm certs renew' /var/log/kprov/certs_renew.log"
     written = int(lab.ssh("cp1", log))
     lab.ssh("cp1", "systemctl start --no-block kprov-certs-renew.service")
-    wait_for("new files", 60, lambda: int(lab.ssh("cp1", log)) == written + len(KUBEADM))
+    wait_until("new files", lambda: int(lab.ssh("cp1", log)) == written + len(KUBEADM), 60)
     lab.ssh("cp1", "systemctl kill -s KILL kprov-certs-renew.service")
-    wait_for("a dead run", 30, lambda: "failed" in lab.ssh("cp1", "systemctl is-active kprov-certs-renew", check=False))
+    wait_until(
+        "a dead run", lambda: "failed" in lab.ssh("cp1", "systemctl is-active kprov-certs-renew", check=False), 30
+    )
     assert {"renewal-failed", "timer-dead"} <= codes(lab)
     lab.ssh("cp1", f'sed -i \'s/"within": .*/"within": "1m"/\' {CONFIG}')  # the new files are not due any more
     lab.ssh("cp1", START)
@@ -171,11 +161,11 @@ def test_what_was_killed_is_noticed_and_the_next_run_finishes_it(lab: LabCluster
 
 def test_a_dead_timer_is_critical_and_off_is_off(lab: LabCluster) -> None:
     lab.ssh("cp2", "systemctl disable --now -q kprov-certs-renew.timer")
-    done = certs(lab, "check")
+    done = lab.certs("check")
     assert done.exit_code == ExitCode.CRITICAL
     dead = [(one["host"], one["name"]) for one in done.data["findings"] if one["code"] == "timer-dead"]
     assert dead == [(lab.node("cp2"), "kprov-certs-renew.timer")]
-    off = certs(lab, "schedule", "--yes")  # as the inventory says
+    off = lab.certs("schedule", "--yes")  # as the inventory says
     assert off.exit_code == ExitCode.OK, off.stderr
     assert off.data["renewal"] is None
     for plane in PLANES:

@@ -132,7 +132,7 @@ def test_the_daily_check_approves_what_a_kubelet_asks_next(lab: LabCluster) -> N
 def test_off_and_on_again_for_a_cluster_that_runs(lab: LabCluster, asking: Path) -> None:
     up(lab.inventory)
     assert {path for path, _ in server_items(lab.inventory).values()} == {"/var/lib/kubelet/pki/kubelet.crt"}
-    assert kprov("certs", "check", str(lab.inventory)).data["findings"] == []
+    assert lab.certs("check").data["findings"] == []
     lab.ssh("cp1", "rm /var/lib/kubelet/pki/kubelet-server-*")
     lab.ssh("w1", "rm /var/lib/kubelet/pki/kubelet-server-*")
     some = up(asking, "--limit", lab.node("cp1"), "--no-verify")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.cluster import Completed, LabCluster, another_inventory, kprov
+from tests.e2e.cluster import Completed, LabCluster, another_inventory, kprov, wait_until
 from tests.e2e.conftest import MakeLab
 from tests.e2e.journal import RunningUp
 
@@ -86,10 +85,8 @@ class Worker:
 
     def wait_until_it_answers(self) -> None:
         """After a boot: SSH and containerd."""
-        end = time.monotonic() + 90
-        while self.lab.ssh("w1", "systemctl is-active containerd", check=False).strip() != "active":
-            assert time.monotonic() < end, "the node did not come back"
-            time.sleep(0.5)  # poll interval
+        active = "systemctl is-active containerd"
+        wait_until("containerd runs", lambda: self.lab.ssh("w1", active, check=False).strip() == "active", 90)
 
     def untouched(self, *nodes: str) -> dict[str, str]:
         """What stays the same on nodes that nothing is done to; pods may come there, as evicted ones do."""

@@ -6,13 +6,12 @@ import json
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
 
 from kprov.errors import ExitCode
-from tests.e2e.cluster import LabCluster, change, wait_until
+from tests.e2e.cluster import API, LabCluster, change, wait_until
 from tests.e2e.conftest import MakeLab
 
 MANIFESTS = "cd /etc/kubernetes/manifests && sha256sum *"
@@ -52,9 +51,7 @@ def test_bad_manifest_of_a_killed_machine_is_replaced_by_the_next_run(one: LabCl
     before = one.ssh("cp1", MANIFESTS)
     argv = [sys.executable, "-m", "kprov", "up", str(one.inventory), "--yes", "--no-verify"]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL) as up:
-        deadline = time.monotonic() + 120
-        while "NoSuchPlugin" not in one.ssh("cp1", "cat /etc/kubernetes/manifests/kube-apiserver.yaml"):
-            assert time.monotonic() < deadline, "the bad manifest was never written"
+        wait_until("the bad manifest is written", lambda: "NoSuchPlugin" in one.ssh("cp1", f"cat {API}"))
         one.ssh("cp1", "kill -KILL $(cat /run/kprov.lock)")
         assert up.wait(timeout=120) == ExitCode.PHASE
     assert one.ssh("cp1", MANIFESTS) != before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import platform
 import tarfile
 from pathlib import Path
@@ -98,6 +99,15 @@ def test_wrong_digest_installs_nothing_at_all(node: Path, install) -> None:
         install(files, b"one", b"bad")
     assert not (node / "usr").exists()
     assert list((node / "var/lib/kprov/staging").iterdir()) == []
+
+
+def test_what_killed_runs_staged_is_removed(node: Path, module) -> None:
+    staging = node / "var/lib/kprov/staging"
+    (staging / "kprov-old").mkdir(parents=True)
+    (staging / "kprov-old" / "0").write_bytes(b"one")
+    os.mkfifo(staging / "kprov-old.images")
+    fresh = Path(module.new_staging())
+    assert list(staging.iterdir()) == [fresh]
 
 
 def test_unpacks_executables_that_match(node: Path, install) -> None:
