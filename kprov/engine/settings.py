@@ -14,6 +14,10 @@ from kprov.engine.paths import control_sockets
 # What a subprocess may see of the user's environment.
 PASSED_ON = ("HOME", "PATH", "LANG", "LC_ALL", "TZ", "USER", "SSH_AUTH_SOCK", "ANSIBLE_VAULT_PASSWORD_FILE")
 
+# Seconds between questions whether sshd is still there, and how many in a row may stay without an answer. A minute:
+# on a node that swaps or is short of CPU, sshd takes long.
+ALIVE_INTERVAL, ALIVE_COUNT = 10, 6
+
 
 def ansible_cfg(hosts: int, *, accept_new_host_keys: bool) -> str:
     """The text of ansible.cfg for a run on that many hosts."""
@@ -26,6 +30,9 @@ def ansible_cfg(hosts: int, *, accept_new_host_keys: bool) -> str:
     ciphers = (
         "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr"
     )
+    # A node that vanishes without a word, or a cable that is pulled: TCP alone would wait for it for a quarter of an
+    # hour, or for ever while nothing is sent. sshd answers these by itself, whatever a task takes.
+    alive = f"-o ServerAliveInterval={ALIVE_INTERVAL} -o ServerAliveCountMax={ALIVE_COUNT}"
     host_keys = f"-o StrictHostKeyChecking={'accept-new' if accept_new_host_keys else 'yes'}"
     return f"""[defaults]
 forks = {forks}
@@ -50,7 +57,7 @@ lookup_plugins = {root / "plugins/lookup"}
 pipelining = True
 
 [ssh_connection]
-ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o ConnectTimeout=10 -o Ciphers={ciphers} {host_keys}
+ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o ConnectTimeout=10 {alive} -o Ciphers={ciphers} {host_keys}
 control_path_dir = {control_sockets()}
 """
 

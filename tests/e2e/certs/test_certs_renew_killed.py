@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from kprov.content import content_root
+from kprov.engine.settings import ALIVE_COUNT, ALIVE_INTERVAL
 from kprov.errors import ExitCode
-from tests.e2e.cluster import Completed, LabCluster
+from tests.e2e.cluster import Completed, LabCluster, wait_until
 from tests.e2e.conftest import MakeLab
 from tests.e2e.journal import RunningUp
 
@@ -27,6 +28,11 @@ for name in {" ".join(NAMES)}; do kubeadm certs renew $name --config /root/soon.
 mkdir -p /root/.kube && cp /etc/kubernetes/admin.conf {COPY}
 systemctl restart kubelet
 until curl -sf http://127.0.0.1:10248/healthz >/dev/null; do sleep 0.2; done
+"""
+# As soon as kubeadm writes, packets of SSH vanish without an answer, for longer than a run takes to see it.
+NO_NETWORK = f"""written=$(stat -c %s {LOG}); systemd-run --quiet sh -c 'rule="INPUT -p tcp --dport 22 -j DROP"
+until [ "$(stat -c %s {LOG})" != "$0" ]; do sleep 0.02; done
+iptables -I $rule; sleep {ALIVE_INTERVAL * (ALIVE_COUNT + 3)}; iptables -D $rule' "$written"
 """
 # The API server goes on seeing the files of now, whatever becomes of them; one that is started anew does not.
 FREEZE = """set -e
@@ -130,6 +136,17 @@ def test_killed_while_a_component_restarts(lab: LabCluster) -> None:
         run.wait_for_task("Prove that they are in use")
         lab.ssh("cp1", f"timeout 60 sh -c 'while [ \"$({SCHEDULER})\" = {old} ]; do sleep 0.05; done'")
         run.kill()
+    assert finish(lab) <= {"scheduler.conf", COPY}
+
+
+def test_the_network_goes_while_kubeadm_renews(lab: LabCluster) -> None:
+    lab.ssh("cp1", SOON)
+    lab.ssh("cp1", NO_NETWORK)
+    with start(lab) as run:
+        cut = run.finish()
+    assert cut.exit_code == ExitCode.PHASE, cut.stderr
+    assert lab.node("cp1") in cut.stderr, cut.stderr
+    wait_until("the network is back", lambda: lab.ssh("cp1", "echo back", check=False) == "back\n")
     assert finish(lab) <= {"scheduler.conf", COPY}
 
 
