@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 
 from ansible.module_utils import kprov_fs
-from ansible.module_utils.kprov_kubeadm_steps import WAIT_CONTROL_PLANE, Steps, manifest_path
+from ansible.module_utils.kprov_kubeadm_steps import ETCD_LOCAL, WAIT_CONTROL_PLANE, Steps, manifest_path
 from ansible.module_utils.kprov_paths import STATE, real
 from ansible.module_utils.kprov_state import machine_id, make_state_directory
 
 # Step to the components it writes and the phase of kubeadm init that writes one alone.
 REWRITES = {
-    "etcd local": {"etcd": "etcd local"},
+    ETCD_LOCAL: {"etcd": ETCD_LOCAL},
     "control-plane all": {
         "kube-apiserver": "control-plane apiserver",
         "kube-controller-manager": "control-plane controller-manager",

@@ -37,12 +37,15 @@ class Runner:
         self._secrets = [secret for secret in secrets if secret]
         self._lock = lock
 
-    def kubeadm(self, arguments: list[str], deadline: float) -> str:
+    def kubeadm(self, arguments: list[str], deadline: float, environment: dict[str, str] | None = None) -> str:
         """Output of kubeadm; StepError with the last lines if it fails."""
-        return self.run([os.path.join(self._bin_dir, "kubeadm"), *arguments], deadline)
+        return self.run([os.path.join(self._bin_dir, "kubeadm"), *arguments], deadline, environment)
 
-    def run(self, command: list[str], deadline: float) -> str:
-        """Output of a command, as it came; StepError, without secrets, if it fails or does not end in time."""
+    def run(self, command: list[str], deadline: float, environment: dict[str, str] | None = None) -> str:
+        """Output of a command, as it came; StepError, without secrets, if it fails or does not end in time.
+
+        deadline: seconds; environment: variables that it gets beside the module's own.
+        """
         kprov_fs.make_directories(real(LOGS), 0o700)
         with contextlib.suppress(FileNotFoundError):
             if os.stat(real(self.log)).st_size > MOST:
@@ -51,7 +54,7 @@ class Runner:
         with os.fdopen(descriptor, "a", encoding="utf-8") as log:
             log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} $ {self.scrub(' '.join(command))}\n")
             log.flush()
-            return self._run(command, deadline, log)
+            return self._run(command, deadline, log, environment or {})
 
     def scrub(self, text: str) -> str:
         """The text without secrets and without anything that looks like a token."""
@@ -59,14 +62,14 @@ class Runner:
             text = text.replace(secret, "(secret)")
         return JWT.sub("(token)", TOKEN.sub("(token)", text))
 
-    def _run(self, command: list[str], deadline: float, log) -> str:
+    def _run(self, command: list[str], deadline: float, log, environment: dict[str, str]) -> str:
         path = os.pathsep.join([self._bin_dir, "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"])
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PATH": path + os.pathsep + "/sbin:/bin", "LC_ALL": "C"},
+            env={**os.environ, "PATH": path + os.pathsep + "/sbin:/bin", "LC_ALL": "C", **environment},
             start_new_session=True,
             pass_fds=[] if self._lock is None else [self._lock],
         )

@@ -23,13 +23,14 @@ KUBELET_START = "kubelet-start"
 # kprov waits itself: these phases of kubeadm take no --config, so alone they cannot know the node.
 WAIT_KUBELET = "kubelet-wait-bootstrap"
 WAIT_CONTROL_PLANE = "wait-control-plane"
+ETCD_LOCAL = "etcd local"
 WAITS = (WAIT_KUBELET, WAIT_CONTROL_PLANE)
 # The step that has given the node its kubelet.conf when it is finished.
 IDENTITY = {"init": "kubeconfig all", "join": WAIT_KUBELET}
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 # Static pods that a step writes; a manifest that differs from what the step left makes it run again.
 STATIC_PODS = {
-    "etcd local": ("etcd",),
+    ETCD_LOCAL: ("etcd",),
     "etcd-join": ("etcd",),
     "control-plane all": ("kube-apiserver", "kube-controller-manager", "kube-scheduler"),
     "control-plane-prepare control-plane": ("kube-apiserver", "kube-controller-manager", "kube-scheduler"),

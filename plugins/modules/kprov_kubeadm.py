@@ -42,6 +42,7 @@ import json
 import os
 import time
 
+from ansible.module_utils import kprov_etcd_manifest as etcd_manifest
 from ansible.module_utils import kprov_fs
 from ansible.module_utils import kprov_kubeadm_wait as waits
 from ansible.module_utils.basic import AnsibleModule
@@ -51,6 +52,7 @@ from ansible.module_utils.kprov_kubeadm_run import Runner, StepError, private_fi
 from ansible.module_utils.kprov_kubeadm_steps import (
     ADMIN_CONF,
     COMPONENTS,
+    ETCD_LOCAL,
     KUBELET_CONF,
     PKI,
     PREFLIGHT,
@@ -176,7 +178,10 @@ class Kubeadm:
     def _kubeadm(self, step: Step, config: str) -> None:
         arguments = [step.command, "phase", *step.name.split(), "--config", config]
         with _unchanged_manifests_keep_their_time(), _set_aside(self._outdated(step)):
-            self.runner.kubeadm(arguments, step.deadline)
+            if step.name == ETCD_LOCAL and etcd_manifest.has_joined(etcd_manifest.present()):
+                etcd_manifest.rewrite(self.runner, config, step.deadline)
+            else:
+                self.runner.kubeadm(arguments, step.deadline)
 
     def _outdated(self, step: Step) -> list[str]:
         """The API server's certificate, if it lacks names: kubeadm never replaces one. The server loads it itself."""

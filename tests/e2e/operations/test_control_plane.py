@@ -28,6 +28,13 @@ def one(make_lab: MakeLab) -> LabCluster:
     return lab
 
 
+@pytest.fixture(scope="module")
+def three(make_lab: MakeLab) -> LabCluster:
+    lab = make_lab("flags3", control_planes=3, workers=0)
+    lab.up("--no-verify")
+    return lab
+
+
 def test_bad_flag_leaves_the_api_server_as_it_was(one: LabCluster) -> None:
     before = one.ssh("cp1", MANIFESTS)
     change(one, control_plane_api_server_args=BAD, control_plane_health_deadline=60)
@@ -91,6 +98,24 @@ def test_pods_that_have_ended_go_beyond_the_threshold_and_no_others(one: LabClus
         assert one.ssh("cp1", system) == before
     finally:
         one.kubectl("delete", "pods", "--all", "-n", "default")
+
+
+def test_flags_reach_members_of_etcd_that_joined_and_others_do_not_restart_it(three: LabCluster) -> None:
+    planes = ("cp1", "cp2", "cp3")
+    before = {plane: three.static_pods(plane) for plane in planes}
+    change(three, control_plane_scheduler_args={"v": "1"})
+    three.up("--no-verify")
+    for plane in planes:
+        after = three.static_pods(plane)
+        assert {name for name in after if before[plane][name] != after[name]} == {"kube-scheduler"}
+    change(three, control_plane_etcd_args={"quota-backend-bytes": 4 << 30})
+    three.up("--no-verify")
+    for plane in planes:
+        running = three.ssh(plane, "tr '\\0' '\\n' < /proc/$(pgrep -x etcd)/cmdline").splitlines()
+        assert f"--quota-backend-bytes={4 << 30}" in running
+        # A member that joined does not become a cluster of its own when its data are lost.
+        assert ("--initial-cluster-state=existing" in running) == (plane != "cp1")
+    assert three.kprov("plan").exit_code == 0
 
 
 def phases(lab: LabCluster) -> list[str]:
