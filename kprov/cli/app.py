@@ -1,5 +1,5 @@
-"""The typer application and its entry point. Commands live in cluster.py, certs.py, logs.py, reserve.py, bundle.py and
-lab.py beside this file.
+"""The typer application and its entry point. Commands live in cluster.py, certs.py, node.py, logs.py, reserve.py,
+bundle.py and lab.py beside this file.
 
 The code of a command is imported when it runs, so that `kprov --help` stays quick.
 """
@@ -16,6 +16,7 @@ from kprov.cli.certs import certs_app
 from kprov.cli.cluster import cluster_commands
 from kprov.cli.lab import lab_app
 from kprov.cli.logs import logs
+from kprov.cli.node import node_app
 from kprov.cli.reserve import reserve
 from kprov.cli.runtime_root import runtime_root_app
 from kprov.errors import ExitCode
@@ -57,6 +58,7 @@ for command in cluster_commands:
 app.command()(logs)
 app.command()(reserve)
 app.add_typer(certs_app, name="certs")
+app.add_typer(node_app, name="node")
 app.add_typer(runtime_root_app, name="runtime-root")
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(lab_app, name="lab")

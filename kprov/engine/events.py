@@ -15,7 +15,7 @@ class Event:
     time: seconds since the epoch.
     delegate: the host on which the task really ran, if another. msg: what a failed task said.
     proofs: how it is known that something has come to effect. warnings: what a module could not do and went on without.
-    recorded: the phase's record on the host was written.
+    recorded: the phase's record on the host was written. report: what a module says as data, for the command.
     """
 
     event: str
@@ -36,6 +36,7 @@ class Event:
     warnings: tuple[str, ...] = ()
     locked: bool = False
     recorded: bool = False
+    report: dict[str, Any] = field(default_factory=dict, repr=False)
     extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
 

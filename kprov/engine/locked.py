@@ -22,7 +22,8 @@ class LockedRun:
     """playbooks: names below `playbooks/`. generated: inventory beside the user's; variables: for the whole run.
 
     lock_host: the control plane that holds the lock; None: there is no cluster yet, so there is nothing to lock.
-    lock_seconds: how long the lock outlives a controller that vanished; no less than the run may take.
+    lock_seconds: how long the lock outlives a controller that vanished; no less than the run may take. makes_room: goes
+    on without the lock's file where the disk is full.
     """
 
     operation: str
@@ -36,6 +37,7 @@ class LockedRun:
     break_lock: bool = False
     accept_new_host_keys: bool = False
     lock_seconds: int = LOCK_SECONDS
+    makes_room: bool = False
 
 
 def run_locked(wanted: LockedRun, journal: Journal) -> Outcome:
@@ -50,6 +52,7 @@ def run_locked(wanted: LockedRun, journal: Journal) -> Outcome:
         "operation": wanted.operation,
         "expires_in": wanted.lock_seconds,
         "break_lock": wanted.break_lock,
+        "makes_room": wanted.makes_room,
     }
     # A check changes nothing on a node, so it neither needs nor takes the lock there.
     locked = wanted.lock_host is not None and not wanted.check

@@ -26,7 +26,7 @@ class Operation:
     """What to run. name: as typed ("runtime-root migrate"); resume: what the user does after a failure.
 
     playbooks: names below playbooks/. variables: extra vars on top of kprov's own. fingerprints: host -> phase ->
-    inputs, for the records of phases that run on the way. lock_seconds: as LockedRun has it.
+    inputs, for the records of phases that run on the way. lock_seconds, makes_room: as LockedRun has them.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Operation:
     break_lock: bool = False
     accept_new_host_keys: bool = False
     lock_seconds: int = LOCK_SECONDS
+    makes_room: bool = False
 
 
 def operate(operation: Operation, on_event: Callable[[Event], None]) -> tuple[Outcome, Path]:
@@ -71,5 +72,6 @@ def _run(operation: Operation, journal: Journal, on_event: Callable[[Event], Non
         break_lock=operation.break_lock,
         accept_new_host_keys=operation.accept_new_host_keys,
         lock_seconds=operation.lock_seconds,
+        makes_room=operation.makes_room,
     )
     return run_locked(wanted, journal)

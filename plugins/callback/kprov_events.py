@@ -8,7 +8,8 @@ type: notification
 short_description: Events of a run as JSON lines on the file descriptor in KPROV_EVENT_FD
 description:
   - One line per event - C(playbook), C(play), C(task), C(start), C(ok), C(skip), C(failed), C(unreachable), C(retry),
-    C(stats). Never a whole result, and no message of a task with C(no_log). Does nothing without KPROV_EVENT_FD.
+    C(stats). Of a result only what is named below and what a module calls its C(report), and no message of a task with
+    C(no_log). Does nothing without KPROV_EVENT_FD.
   - When nobody reads the other end any more, kprov was killed. The run then ends instead of going on unwatched.
 """
 
@@ -120,6 +121,8 @@ class CallbackModule(CallbackBase):
             proofs=[] if secret else proofs(values),
             warnings=[] if secret else [text(warning) for warning in result.warnings],
         )
+        if not secret and isinstance(values.get("report"), dict):
+            event["report"] = values["report"]
         for mark in ("locked", "recorded"):
             if values.get(mark) is True:
                 event[mark] = True

@@ -62,6 +62,14 @@ class Docker:
         """Containers that run: {"Id", "Names", "Labels", ...}."""
         return self._json("GET", f"/v{API}/containers/json")
 
+    def containers(self) -> list[dict[str, Any]]:
+        """Containers, those that have ended, too: {"Id", "ImageID", "SizeRw" (bytes that it has written), ...}."""
+        return self._json("GET", f"/v{API}/containers/json?all=1&size=1")
+
+    def layers_bytes(self) -> int:
+        """What the layers of all images take together."""
+        return int(self._json("GET", f"/v{API}/system/df?type=image").get("LayersSize") or 0)
+
     def stop(self, container: str, grace: int) -> None:
         """Stop a container; after `grace` seconds it is killed. One that has stopped already is fine."""
         self._request("POST", f"/v{API}/containers/{container}/stop?t={grace}")

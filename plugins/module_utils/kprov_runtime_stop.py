@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils import kprov_fs, kprov_systemd
@@ -22,6 +23,7 @@ SOCKETS = {
     "containerd": "unix:///run/containerd/containerd.sock",
     "docker": "unix:///run/cri-dockerd.sock",
 }
+PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 DEFAULT_ROOTS = {"containerd": "/var/lib/containerd", "docker": "/var/lib/docker"}
 ESCAPED = re.compile(r"\\([0-7]{3})")  # how the kernel writes blanks in mountinfo
 GRACE = 30  # seconds that a container gets to end, as Kubernetes' default terminationGracePeriodSeconds
@@ -41,7 +43,8 @@ class Runtime:
     def __init__(self, name: str, bin_dir: str) -> None:
         self.name = name
         self.units = UNITS[name]
-        self._crictl = [os.path.join(bin_dir, "crictl"), "--runtime-endpoint", SOCKETS[name]]
+        self._crictl = [_program("crictl", bin_dir), "--runtime-endpoint", SOCKETS[name]]
+        self._ctr = [_program("ctr", bin_dir), "--namespace", "k8s.io"]
 
     @property
     def active(self) -> bool:
@@ -63,7 +66,7 @@ class Runtime:
         """The root that the running runtime says it has. Raises StopError, DockerError."""
         if self.name == "docker":
             return os.path.normpath(str(Docker().info()["DockerRootDir"]))
-        return os.path.normpath(str(self._json("info")["config"]["containerdRootDir"]))
+        return os.path.normpath(str(self.listed("info")["config"]["containerdRootDir"]))
 
     def runs_on(self, root: str) -> bool:
         """Whether it runs, with this root."""
@@ -72,18 +75,18 @@ class Runtime:
     def images(self) -> dict[str, str]:
         """Reference (of one without, its id) to image id."""
         found = {}
-        for image in self._json("images")["images"]:
+        for image in self.listed("images")["images"]:
             for name in image.get("repoTags") or [image["id"]]:
                 found[name] = image["id"]
         return found
 
     def stop_containers(self) -> list[str]:
         """Stop every container; ids of those of Docker's own that are to run again afterwards."""
-        running = [c["id"] for c in self._json("ps", "--state", "Running")["containers"]]
-        pods = [p["id"] for p in self._json("pods", "--state", "Ready")["items"]]
+        running = [c["id"] for c in self.listed("ps", "--state", "Running")["containers"]]
+        pods = [p["id"] for p in self.listed("pods", "--state", "Ready")["items"]]
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            list(pool.map(lambda one: self._run("stop", "--timeout", str(GRACE), one), running))
-            list(pool.map(lambda one: self._run("stopp", one), pods))
+            list(pool.map(lambda one: self.crictl("stop", "--timeout", str(GRACE), one), running))
+            list(pool.map(lambda one: self.crictl("stopp", one), pods))
         return self._stop_own() if self.name == "docker" else []
 
     def start_own(self, ids: list[str]) -> None:
@@ -102,6 +105,25 @@ class Runtime:
                 " with `ps -fp PID`, stop them, then run the command again"
             )
 
+    def crictl(self, *arguments: str) -> str:
+        """What crictl said. Raises StopError with it, if crictl failed."""
+        done = kprov_systemd.run([*self._crictl, "--timeout", f"{GRACE + 60}s", *arguments], GRACE + 120)
+        if done.returncode != 0:
+            raise StopError(f"crictl {' '.join(arguments)}: {done.stdout.strip()}")
+        return done.stdout
+
+    def listed(self, *arguments: str) -> dict:
+        """What crictl said, as JSON. Raises StopError."""
+        text = self.crictl(*arguments, "-o", "json")
+        return json.JSONDecoder().raw_decode(text[text.index("{") :])[0]  # warnings may stand around it
+
+    def ctr(self, *arguments: str) -> str:
+        """What containerd's own client said of what Kubernetes has in it. Raises StopError."""
+        done = kprov_systemd.run([*self._ctr, *arguments], GRACE + 120)
+        if done.returncode != 0:
+            raise StopError(f"ctr {' '.join(arguments)}: {done.stdout.strip()}")
+        return done.stdout
+
     def _stop_own(self) -> list[str]:
         docker = Docker(timeout=GRACE + 30)
         running = [container["Id"] for container in docker.running()]
@@ -109,15 +131,10 @@ class Runtime:
             docker.stop(one, GRACE)
         return running
 
-    def _run(self, *arguments: str) -> str:
-        done = kprov_systemd.run([*self._crictl, "--timeout", f"{GRACE + 60}s", *arguments], GRACE + 120)
-        if done.returncode != 0:
-            raise StopError(f"crictl {' '.join(arguments)}: {done.stdout.strip()}")
-        return done.stdout
 
-    def _json(self, *arguments: str) -> dict:
-        text = self._run(*arguments, "-o", "json")
-        return json.JSONDecoder().raw_decode(text[text.index("{") :])[0]  # warnings may stand around it
+def _program(name: str, bin_dir: str) -> str:
+    """Its path: in bin_dir, where kprov puts it, else where a package does."""
+    return shutil.which(name, path=f"{bin_dir}:{PATH}") or os.path.join(bin_dir, name)
 
 
 def _is_active(unit: str) -> bool:

@@ -20,11 +20,16 @@ options:
   operation: {description: "What is running, such as up; needed to take the lock.", type: str}
   expires_in: {description: Seconds after which anyone may take the lock., type: int, default: 14400}
   break_lock: {description: Take the lock whoever holds it., type: bool, default: false}
+  makes_room:
+    description: Go on without the file where its disk is full. The operation is there to make room.
+    type: bool
+    default: false
 author: kprov
 """
 
 import calendar
 import contextlib
+import errno
 import os
 import time
 
@@ -38,6 +43,7 @@ from ansible.module_utils.kprov_paths import CLUSTER_LOCK, STATE, real
 from ansible.module_utils.kprov_state import make_state_directory
 from ansible.module_utils.kprov_static_pods import pods
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -75,11 +81,17 @@ def take(parameters: dict, now: float, check_mode: bool = False) -> dict:
         else:
             raise Locked(explain(lock))
     if not check_mode:
-        make_state_directory(STATE)
         wanted = {key: parameters[key] for key in ("run_id", "controller_id", "holder", "operation")}
         wanted["since"] = lock.get("since") if mine else time.strftime(FORMAT, time.gmtime(now))
         wanted["expires"] = time.strftime(FORMAT, time.gmtime(now + parameters["expires_in"]))
-        kprov_fs.write_json(real(CLUSTER_LOCK), wanted)
+        try:
+            make_state_directory(STATE)
+            kprov_fs.write_json(real(CLUSTER_LOCK), wanted)
+        except OSError as error:
+            if error.errno not in FULL or not parameters.get("makes_room"):
+                raise
+            # Nobody else gets the lock here either before there is room.
+            return {"changed": False, "msg": "the disk is full: nobody can write a lock"}
     msg = f"took a lock over ({took_over}): {describe(lock)}" if took_over else "the lock is this run's"
     return {"changed": False, "msg": msg}
 
@@ -149,6 +161,7 @@ def main() -> None:
             "operation": {"type": "str"},
             "expires_in": {"type": "int", "default": 14400},
             "break_lock": {"type": "bool", "default": False},
+            "makes_room": {"type": "bool", "default": False},
         },
         required_if=[("state", "held", ("operation",))],
         supports_check_mode=True,
@@ -169,6 +182,8 @@ def main() -> None:
         module.fail_json(msg=str(error), locked=True)
     except LockTimeout as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"the lock: {error.filename or STATE}: {error.strerror or error}")
     module.exit_json(**result)
 
 

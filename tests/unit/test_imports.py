@@ -13,7 +13,7 @@ KPROV = Path("kprov")
 LAYERS = (
     {"cli", "__main__"},
     {"commands"},
-    {"engine", "ui", "verify", "certs", "lint", "lab", "kubeconfig", "runtime_root"},
+    {"engine", "ui", "verify", "certs", "lint", "lab", "kubeconfig", "runtime_root", "node_clean"},
     {"phases"},
     {"remote", "artifacts"},
     {"spec"},

@@ -22,11 +22,11 @@ def images() -> set[str] | None:
     return {full_name(tag) for image in listing for tag in image.get("RepoTags") or ()}
 
 
-def get(path: str) -> Any:
-    """The JSON at a path of Docker's API; None if it does not answer, or not with that."""
+def get(path: str, timeout: float = TIMEOUT) -> Any:
+    """The JSON at a path of Docker's API; None if it does not answer within so many seconds, or not with that."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(TIMEOUT)
+            connection.settimeout(timeout)
             connection.connect(read.real(SOCKET))
             connection.sendall(QUESTION.format(path).encode())
             head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from kprov.remote.node import commands, docker, filesystem, read
+from kprov.remote.node import commands, docker, filesystem, mounts, read
 from kprov.remote.node.topics import Topics
 
 DEFAULT_ROOTS = {"containerd": "/var/lib/containerd", "docker": "/var/lib/docker"}
@@ -79,7 +79,7 @@ def target(root: str, path: str) -> dict[str, Any]:
     existing = path
     while not os.path.exists(existing):  # noqa: PTH110
         existing = os.path.dirname(existing)  # noqa: PTH120
-    point, kind = _mount(os.path.realpath(existing))
+    point, kind = mounts.mount(os.path.realpath(existing))
     found = filesystem.filesystem(existing)
     return {
         **found,
@@ -90,24 +90,8 @@ def target(root: str, path: str) -> dict[str, Any]:
         "content": [name for name in read.names(path) if name != "lost+found"][:5],
         "real": os.path.realpath(path),
         "real_root": os.path.realpath(root),
-        "mounts_in_root": [p for p, kind in _mounts() if p.startswith(f"{root}/") and kind not in OWN_MOUNTS],
+        "mounts_in_root": [p for p, kind in mounts.mounts() if p.startswith(f"{root}/") and kind not in OWN_MOUNTS],
     }
-
-
-def _mounts() -> list[tuple[str, str]]:
-    """(mount point, type), in the order in which they were mounted."""
-    found = []
-    for line in read.text("/proc/self/mountinfo").splitlines():
-        left, _, right = line.partition(" - ")
-        kind = right.split()[0]
-        found.append((left.split()[4], kind))
-    return found
-
-
-def _mount(path: str) -> tuple[str, str]:
-    """(mount point, type) of the file system that a path is on."""
-    holding = [(p, k) for p, k in _mounts() if path == p or path.startswith(p.rstrip("/") + "/")]
-    return max(holding, key=lambda mount: len(mount[0]))
 
 
 def _containerd_root(bin_dir: str) -> str | None:

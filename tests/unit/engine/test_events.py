@@ -18,6 +18,13 @@ def test_event_with_unknown_fields_keeps_them_apart() -> None:
     assert event.extra == {"new_field": 1}
 
 
+def test_what_a_module_reports_as_data_gets_to_the_command() -> None:
+    event = parse_event('{"event": "ok", "report": {"removed": ["a"]}}')
+    assert event and event.report == {"removed": ["a"]}
+    other = parse_event('{"event": "ok"}')
+    assert other and other.report == {}
+
+
 @pytest.mark.parametrize("line", ["", "not json", '{"event": ', "[]", "3", '{"no": "event"}'])
 def test_line_that_is_no_event_is_ignored(line: str) -> None:
     assert parse_event(line) is None

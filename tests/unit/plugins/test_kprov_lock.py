@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -135,3 +136,19 @@ def test_an_api_without_an_answer_is_no_reason_to_stop(node, module, store, monk
     monkeypatch.setattr(store, "ask", refused)
     module.take_lease(parameters(), NOW)
     module.release_lease(parameters())
+
+
+def test_an_operation_that_makes_room_goes_on_where_the_lock_cannot_be_written(node, module, monkeypatch):
+    def full(path, value):
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    monkeypatch.setattr(module.kprov_fs, "write_json", full)
+    assert "full" in module.take(parameters(makes_room=True), NOW)["msg"]
+    with pytest.raises(OSError, match="No space left"):
+        module.take(parameters(), NOW)
+
+
+def test_a_full_disk_does_not_make_another_s_lock_void(node, module, monkeypatch):
+    module.take(parameters(), NOW)
+    with pytest.raises(module.Locked):
+        module.take(parameters("run-2", "ci", makes_room=True), NOW + 60)
