@@ -43,6 +43,9 @@ class _Reader:
         config, _, damaged = written.kubelet(self.components.get("kubelet", {}).get("files", ()))
         self.kubelet = config or Config({})
         account = answer["service_account"]
+        there = [known.kubeconfig_name(entry["path"]) for entry in answer["kubeconfigs"]]
+        plane = known.kubeconfigs(self.components)
+        self.kubeconfigs: dict[str, str | None] = {name: None for name in known.IDENTITIES if plane and name in there}
         self.found = Found(
             Machine(
                 host=host,
@@ -53,6 +56,7 @@ class _Reader:
                 csrs=answer["csrs"],
                 renewal=answer["renewal"],
                 backups=tuple(answer["backups"]),
+                kubeconfigs=self.kubeconfigs,
                 private_keys=(_key(account["private"]),) if account and account["private"] else (),
             )
         )
@@ -74,7 +78,11 @@ class _Reader:
                 raise ValueError(error)
             self.found.items += items(*args)
         except ValueError as why:
-            self.found.unread.append(Unread(self.host, what, str(why)))
+            name = known.kubeconfig_name(what)
+            if name in self.kubeconfigs:
+                self.kubeconfigs[name] = str(why)
+            else:
+                self.found.unread.append(Unread(self.host, what, str(why)))
 
     def _served(self) -> dict[str, list[Served]]:
         """Name of the item to what its sockets answered. Those of a process' own making are items by themselves."""
@@ -167,11 +175,13 @@ class _Reader:
         return any(file["key"] for file in files)
 
     def _kubeconfig(self, entry: Mapping[str, Any]) -> Iterator[Item]:
-        if not entry["pem"] or self.names.get(entry["follows"]) == "kubelet-client":
-            return  # a token, or the kubelet's own certificate, which is an item already
         path = entry["path"]
-        directory, _, file = path.rpartition("/")
-        name = file if directory == known.KUBERNETES else path
+        if not entry["pem"]:
+            return  # a token
+        if self.names.get(entry["follows"]) == "kubelet-client":
+            self._kubelet(path, entry["authority"])
+            return  # the kubelet's own certificate is an item already
+        name = known.kubeconfig_name(path)
         certificate, *chain = from_pem(entry["pem"])
         started = self._reader_started(path)
         yield Item(
@@ -189,6 +199,13 @@ class _Reader:
             changed=entry["changed"],
             started=started,
         )
+
+    def _kubelet(self, path: str, authority: str) -> None:
+        """Raises ValueError when kubelet.conf, which is no item of its own, trusts another CA."""
+        cluster = {item.certificate for item in self.found.items if item.name == "ca"}
+        trusts = from_pem(authority) if authority else ()
+        if path == f"{known.KUBERNETES}/kubelet.conf" and cluster and trusts and not cluster & {*trusts}:
+            raise ValueError(f"it trusts {trusts[0].subject}, not this cluster's CA")
 
     def _kubeconfig_renewer(self, name: str, certificate: Certificate) -> Renewer:
         if name in known.KUBEADM_KUBECONFIGS:

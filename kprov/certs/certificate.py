@@ -41,6 +41,12 @@ class Certificate:
         return str(found[0].value) if found else ""
 
     @property
+    def organizations(self) -> tuple[str, ...]:
+        """Every O of the subject: in a client certificate, the groups of its user."""
+        found = self.x509.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+        return tuple(str(one.value) for one in found)
+
+    @property
     def serial(self) -> str:
         """Hexadecimal, lower case."""
         return f"{self.x509.serial_number:x}"

@@ -104,7 +104,8 @@ class Machine:
     skew: seconds its clock is wrong. service_account: digest of the public key. private_keys: those without a
     certificate, which never end: the one that signs the tokens of service accounts. csrs: name of an item to the
     request for it that waits on the host for a CA elsewhere, PEM. timer, renewal: of kprov.certs.node.timer, for the
-    check and for the renewal in a maintenance window. backups: of kprov.certs.node.backups.
+    check and for the renewal in a maintenance window. backups: of kprov.certs.node.backups. kubeconfigs: name of each
+    of kubeadm's on a control plane to why nobody can log in with it; None: by its shape, somebody can.
     """
 
     host: str
@@ -116,6 +117,7 @@ class Machine:
     csrs: Mapping[str, str] = field(default_factory=dict)
     renewal: Mapping[str, Any] | None = None
     backups: tuple[Mapping[str, Any], ...] = ()
+    kubeconfigs: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

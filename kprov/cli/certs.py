@@ -9,6 +9,7 @@ import typer
 
 from kprov.cli.ask import announce_plan, asking
 from kprov.cli.certs_csr import csr_app
+from kprov.cli.certs_kubeconfig import kubeconfig_app
 from kprov.cli.certs_rotate_ca import rotate_ca
 from kprov.cli.finish import finish
 from kprov.cli.options import (
@@ -35,6 +36,7 @@ certs_app = typer.Typer(
     help="Certificates: check all that expire, renew kubeadm's. For any kubeadm cluster, kprov's or not.",
 )
 certs_app.add_typer(csr_app, name="csr")
+certs_app.add_typer(kubeconfig_app, name="kubeconfig")
 
 
 class CheckFormat(StrEnum):

@@ -64,7 +64,7 @@ def certs_renew(options: Options, how: RenewOptions, console: Console) -> Result
         else:
             renewal = plan(before, hosts, only, span(within), _copied(spec))
             done = _nothing(renewal, within)
-        problems += _external(renewal)
+        problems += [*_external(renewal), *_broken(before, hosts)]
         if not renewal:
             return report(RENEW, spec.name, done, problems, ExitCode.OK, started)
         job = Job(RENEW, spec, renewal, before, problems, started, only, within)
@@ -125,6 +125,18 @@ def _external(renewal: Renewal) -> list[Problem]:
             hint="`kprov certs csr export` asks who has it for a new one",
         )
         for item in renewal.external
+    ]
+
+
+def _broken(found: Inventory, hosts: Sequence[str]) -> list[Problem]:
+    """kubeconfigs in which there is nothing to renew."""
+    from kprov.certs.finding import Limits
+    from kprov.certs.rules.kubeconfigs import whole
+
+    return [
+        Problem("warning", one.code, f"{one.name} is not renewed: {one.message}", host=one.host, hint=one.hint)
+        for one in whole(found, Limits(0, 0))
+        if one.host in hosts
     ]
 
 

@@ -1,4 +1,7 @@
-"""Runs the playbooks certs_renew, certs_csr and certs_restore under the cluster's lock; keeps backups they fetch."""
+"""Runs the playbooks certs_renew, certs_csr, certs_restore and certs_kubeconfig under the cluster's lock.
+
+Keeps the backups that they fetch.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from kprov.spec.cluster import ClusterSpec
 
 RENEW, IMPORT, EXPORT = "certs renew", "certs csr import", "certs csr export"
 PLAYBOOK, REQUESTS = "certs_renew", "certs_csr"
-RESTORE = "certs_restore"
+RESTORE, REBUILD = "certs_restore", "certs_kubeconfig"
 GROUP = "todo_certs_renew"
 KUBELETS = "todo_certs_renew_kubelets"
 ETCD = "todo_certs_renew_etcd"
@@ -89,6 +92,13 @@ def run_restore(request: Request, backup: str, *, accept_expired: bool) -> Ran:
     chosen = {"certs_renew_restore_from": backup, "certs_renew_accept_expired": accept_expired}
     with controller_lock(request.spec.name, request.operation):
         return Ran(request.operation, *_run(request, RESTORE, {**chosen, "todo_certs_restore": GROUP}))
+
+
+def run_rebuild(request: Request, files: Mapping[str, Mapping[str, str]]) -> Ran:
+    """Rebuild kubeconfigs. files: as the role's variable certs_renew_rebuild. Raises as run_renewal."""
+    wanted = {"certs_renew_rebuild": {host: dict(broken) for host, broken in files.items()}}
+    with controller_lock(request.spec.name, request.operation):
+        return Ran(request.operation, *_run(request, REBUILD, wanted))
 
 
 def _run(request: Request, playbook: str, variables: dict[str, Any]) -> tuple[Outcome, Path]:

@@ -19,6 +19,8 @@ UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 VERSION, EXTENSIONS = 0xA0, 0xA3  # context-specific tags [0] and [3]
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
+COMMON_NAME, ORGANIZATION = "2.5.4.3", "2.5.4.10"
+
 DNS, ADDRESS = 0x82, 0x87  # dNSName and iPAddress of GeneralName
 
 # What a renewal must keep: whom the certificate names and what it may be used for.
@@ -83,6 +85,13 @@ def names(certificate: Certificate) -> list[str]:
     return [name.decode("ascii") for tag, name in found if tag == DNS] + [
         str(ipaddress.ip_address(name)) for tag, name in found if tag == ADDRESS
     ]
+
+
+def subject_values(certificate: Certificate, attribute: str) -> list[str]:
+    """Values of an attribute of the subject, such as COMMON_NAME, in its order (RFC 5280, section 4.1.2.4)."""
+    (_, _, parts), *_ = elements(certificate.subject)
+    pairs = [[*elements(pair)] for _, _, part in elements(parts) for _, _, pair in elements(part)]
+    return [value.decode(errors="replace") for (_, _, name), (_, _, value), *_ in pairs if oid(name) == attribute]
 
 
 def lost(old: Certificate, new: Certificate) -> list[str]:

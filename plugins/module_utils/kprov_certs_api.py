@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import ssl
-from typing import Callable
+from typing import Callable, Iterable
 
 from ansible.module_utils.kprov_kubeadm_certs import ADMIN_CONF, KUBERNETES, load_identity
 from ansible.module_utils.kprov_kubeadm_run import StepError
@@ -17,6 +17,8 @@ from ansible.module_utils.kprov_static_pods import StaticPod
 
 SECONDS = 5.0
 KUBEADM_CONFIG = KUBERNETES + "/kubeadm.yaml"
+# Who may read ConfigMap kubeadm-config (nodes: by kubeadm's Role kubeadm:nodes-kubeadm-config). Any may be damaged.
+READERS = (ADMIN_CONF, KUBERNETES + "/super-admin.conf", KUBERNETES + "/kubelet.conf")
 JSON = "application/json"
 ERRORS = (OSError, ValueError, http.client.HTTPException)
 NAME = "kubernetes"  # kubeadm puts it into every API server's certificate
@@ -38,6 +40,16 @@ class Api:
         if status != 200:
             raise StepError(f"{self._where(path)} with {kubeconfig} answers {status}: {_text(body)[:300]}")
         return body
+
+    def get_as_any(self, path: str, kubeconfigs: Iterable[str]) -> dict | str:
+        """What is at a path, asked with one after another until one is answered. Raises StepError: of the first."""
+        failed = []
+        for kubeconfig in kubeconfigs:
+            try:
+                return self.get(path, kubeconfig)
+            except StepError as error:
+                failed.append(error)
+        raise failed[0]
 
     def ask(
         self, method: str, path: str, body: dict | None = None, kubeconfig: str = ADMIN_CONF, content: str = JSON
@@ -115,7 +127,8 @@ def kubeadm_config(pod: StaticPod, given: str, runtime: str, *, recover: bool = 
 
 
 def _from_cluster(api: Api) -> str:
-    return api.get("/api/v1/namespaces/kube-system/configmaps/kubeadm-config")["data"]["ClusterConfiguration"]
+    path = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
+    return api.get_as_any(path, READERS)["data"]["ClusterConfiguration"]
 
 
 def _from_manifest(pod: StaticPod) -> str:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import calendar
 import os
 import time
+from collections.abc import Sequence
 
 from ansible.module_utils import kprov_certs_served as served
 from ansible.module_utils import kprov_kubeadm_wait as waits
 from ansible.module_utils.kprov_certs_api import Api
 from ansible.module_utils.kprov_containers import containers_of_node
-from ansible.module_utils.kprov_kubeadm_certs import Item, items
+from ansible.module_utils.kprov_kubeadm_certs import Item, embedded, items, text
 from ansible.module_utils.kprov_kubeadm_run import StepError
+from ansible.module_utils.kprov_kubeconfig import NODE
+from ansible.module_utils.kprov_kubelet_client import KUBELET_CONF, common_name
 from ansible.module_utils.kprov_paths import real
 from ansible.module_utils.kprov_static_pods import StaticPod, pki_directory, pods
 
@@ -28,28 +31,43 @@ HEALTH_SECONDS = 60.0
 LEASE_SECONDS = 60.0  # a leader that stopped without giving up its lease keeps it for 15 s
 PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/"
+NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/"
+NODE_SECONDS = 120.0  # a kubelet that was down has the static pods to start first
+ADMINISTRATORS = ("admin.conf", "super-admin.conf")
+NAMESPACE = "/api/v1/namespaces/kube-system"  # an administrator may see it, nobody else
 
 
 class Reload:
-    """One control plane. may_restart: whether kube-apiserver and etcd may be restarted when they do not reload."""
+    """One control plane. may_restart: whether kube-apiserver and etcd may be restarted when they do not reload.
 
-    def __init__(self, bin_dir: str, may_restart: bool, check_mode: bool) -> None:
+    kubeconfigs: names of files; if any, only what reads these is looked at.
+    """
+
+    def __init__(self, bin_dir: str, may_restart: bool, check_mode: bool, kubeconfigs: Sequence[str] = ()) -> None:
         self._pods = pods()
         self._known: dict[str, Item] = items(pki_directory(self._pods))
         self._containers = containers_of_node(bin_dir)
         self._api = Api(self._pods["kube-apiserver"])
         self._may_restart = may_restart
         self._check_mode = check_mode
+        self._only = kubeconfigs
         self.changes: list[str] = []
         self.proofs: dict[str, str] = {}
 
     def run(self) -> None:
         """Bring everything into use, one component at a time. Raises StepError."""
-        self._servers()
+        if not self._only:
+            self._servers()
+        elif "kubelet.conf" in self._only and not self._check_mode:
+            self._kubelet()  # first: it starts the others
+        wanted = [item for name, item in self._known.items() if not self._only or name in self._only]
         for pod in self._pods.values():
-            for item in self._known.values():
+            for item in wanted:
                 if item.kubeconfig and pod.mounts(item.path) and os.path.exists(real(item.path)):
                     self._client(pod, item)
+        for item in wanted:
+            if item.name in self._only and item.name in ADMINISTRATORS and not self._check_mode:
+                self._administrator(item)
 
     def _servers(self) -> None:
         found = served.endpoints(self._pods)
@@ -75,6 +93,29 @@ class Reload:
         for each in found:
             self.proofs.setdefault(each.item, "")
             self.proofs[each.item] += f"{', ' if self.proofs[each.item] else 'served at '}{each.host}:{each.port}"
+
+    def _kubelet(self) -> None:
+        """It is well, and renews its node's Lease with what is in kubelet.conf."""
+        waits.wait("the kubelet was not healthy", HEALTH_SECONDS, waits.kubelet_healthy)
+        node = common_name(embedded(text(KUBELET_CONF), "client-certificate").decode())[len(NODE) :]
+        written = os.stat(real(KUBELET_CONF)).st_mtime
+        lease = NODE_LEASES + node
+        waits.wait(
+            f"the kubelet does not renew Lease {node}",
+            NODE_SECONDS,
+            lambda: self._renewed(lease, KUBELET_CONF, written),
+        )
+        self.proofs["kubelet.conf"] = f"the kubelet has renewed Lease {node} since it was written"
+
+    def _administrator(self, item: Item) -> None:
+        """Only people read it: the API server lets them in. Where none answers, the file is all that is proven."""
+        try:
+            status, said = self._api.ask("GET", NAMESPACE, kubeconfig=item.path)
+        except StepError:
+            status, said = 0, ""
+        if status in (401, 403):
+            raise StepError(f"the API server answers {status} to {item.path}: {said}")
+        self.proofs[item.name] = "the API server lets it in" if status == 200 else "no API server answers: on disk only"
 
     def _client(self, pod: StaticPod, item: Item) -> None:
         """Restart a pod whose container is older than its kubeconfig."""
@@ -103,14 +144,16 @@ class Reload:
             waits.wait(f"{pod.name} was not healthy", HEALTH_SECONDS, lambda: waits.responds(url))
             if pod.flag("leader-elect") != "false" and container:
                 since = container.created
-                waits.wait(f"nobody leads as {pod.name}", LEASE_SECONDS, lambda: self._led(pod.name, item.path, since))
+                lease = LEASES + pod.name
+                renewed = lambda: self._renewed(lease, item.path, since)  # noqa: E731
+                waits.wait(f"nobody leads as {pod.name}", LEASE_SECONDS, renewed)
         except StepError as error:
             raise StepError(f"{error}; {self._containers.last_words(pod.name)}") from error
 
-    def _led(self, name: str, kubeconfig: str, since: float) -> str | None:
+    def _renewed(self, path: str, kubeconfig: str, since: float) -> str | None:
         """None when this or another replica has renewed the lease since. Asked with the component's own identity."""
         try:
-            lease = self._api.get(LEASES + name, kubeconfig)
+            lease = self._api.get(path, kubeconfig)
         except StepError as error:
             return str(error)
         renewed = str(lease.get("spec", {}).get("renewTime") or "") if isinstance(lease, dict) else ""

@@ -85,7 +85,8 @@ def read(item: Item) -> Certificate:
             return certificates.from_pem(embedded(text(item.path), "client-certificate").decode())
         return certificates.from_pem(text(item.path))
     except (OSError, ValueError) as error:
-        raise CertificateProblem(f"{item.path}: {error}") from error
+        mend = f" (`kprov certs kubeconfig rebuild {item.name}`)" if item.kubeconfig else ""
+        raise CertificateProblem(f"{item.path}: {error}{mend}") from error
 
 
 def authority(item: Item) -> Certificate:

@@ -14,6 +14,13 @@ description:
   - Looks only at what is there, so a run that was cut short is finished by the next one.
 options:
   may_restart: {description: Restart kube-apiserver or etcd if need be., type: bool, default: false}
+  kubeconfigs:
+    description: >-
+      Names such as scheduler.conf, admin.conf, kubelet.conf. If any, only what reads these is looked at; the kubelet,
+      which is never restarted here, has to renew its node's Lease, an administrator has to be let in.
+    type: list
+    elements: str
+    default: []
   bin_dir: {description: Where crictl is looked for first., type: str, default: ""}
 author: kprov
 """
@@ -30,6 +37,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "may_restart": {"type": "bool", "default": False},
+            "kubeconfigs": {"type": "list", "elements": "str", "default": []},
             "bin_dir": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
@@ -37,7 +45,10 @@ def main() -> None:
     reload = None
     try:
         with node_lock(check_mode=module.check_mode):
-            reload = Reload(module.params["bin_dir"], module.params["may_restart"], module.check_mode)
+            parameters = module.params
+            reload = Reload(
+                parameters["bin_dir"], parameters["may_restart"], module.check_mode, parameters["kubeconfigs"]
+            )
             reload.run()
     except (StepError, CertificateProblem, LockTimeout, ValueError) as error:
         done = f" (before that: {', '.join(reload.changes)})" if reload and reload.changes else ""

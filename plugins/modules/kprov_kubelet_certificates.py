@@ -42,20 +42,25 @@ from ansible.module_utils.kprov_containers import find_program, runtime_endpoint
 from ansible.module_utils.kprov_kubeadm_certs import seconds
 from ansible.module_utils.kprov_kubeadm_run import StepError, private_file
 from ansible.module_utils.kprov_kubeadm_wait import kubelet_healthy, wait
+from ansible.module_utils.kprov_kubelet_client import (
+    CLIENT,
+    DEADLINE,
+    KUBELET_CONF,
+    common_name,
+    following,
+    restart,
+    server,
+)
 from ansible.module_utils.kprov_module import finish, locked
 from ansible.module_utils.kprov_paths import STATE, real
 from ansible.module_utils.kprov_state import make_state_directory
 from ansible.module_utils.kprov_static_pods import pods
 
-KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 BOOTSTRAP = "/etc/kubernetes/bootstrap-kubelet.conf"  # what kubeadm's unit says: --bootstrap-kubeconfig
-CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 SERVING = ("/var/lib/kubelet/pki/kubelet.crt", "/var/lib/kubelet/pki/kubelet.key")
 FROM_CLUSTER = "/var/lib/kubelet/pki/kubelet-server-current.pem"
 EMBEDDED = re.compile(r"^\s*client-certificate-data:\s*(\S+)", re.MULTILINE)
 REPLACED = STATE + "/replaced"
-# Measured: 1.5 s from the restart to the new certificate. A kubelet that starts on a busy node takes longer.
-DEADLINE = 90.0
 
 
 class Kubelet:
@@ -122,9 +127,7 @@ class Kubelet:
         if self._check_mode:
             return
         wait("the kubelet got no certificate of its own", DEADLINE, lambda: client_problem(_read(CLIENT)))
-        for name in ("client-certificate", "client-key"):
-            text = re.sub(rf"^(\s*){name}-data:.*$", rf"\1{name}: {CLIENT}", text, flags=re.MULTILINE)
-        kprov_fs.atomic_write(real(KUBELET_CONF), text.encode(), 0o600)
+        kprov_fs.atomic_write(real(KUBELET_CONF), following(text).encode(), 0o600)
         restart()
 
     def _bootstrap(self) -> None:
@@ -167,14 +170,6 @@ def bootstrap_kubeconfig(url: str, ca: str, token: str) -> str:
     return json.dumps(document)
 
 
-def server(kubeconfig: str) -> str:
-    """URL of the API server. Raises StepError."""
-    found = re.search(r"^\s*server:\s*[\"']?(\S+?)[\"']?\s*$", kubeconfig, re.MULTILINE)
-    if not found:
-        raise StepError(f"{KUBELET_CONF} names no API server")
-    return found.group(1)
-
-
 def client_problem(current: Certificate | None) -> str | None:
     """Why the kubelet's client certificate is not good; None if it is."""
     if current is None:
@@ -199,14 +194,6 @@ def _client() -> Certificate | None:
         return None
 
 
-def common_name(pem: str) -> str:
-    """system:node:NAME. It is text in the certificate's subject, whatever else is there. Raises StepError."""
-    found = re.search(rb"system:node:[a-z0-9.-]+", from_pem(pem).subject)
-    if not found:
-        raise StepError("the kubelet's certificate names no system:node:NAME")
-    return found.group().decode()
-
-
 def signed_kubeconfig(user: str, config: str, bin_dir: str) -> str:
     """Made by kubeadm with the CA on this node. It holds a private key: nothing of it goes into a log."""
     path, text = kubeadm_config(pods()["kube-apiserver"], config, runtime_endpoint(), recover=True)
@@ -221,14 +208,6 @@ def signed_kubeconfig(user: str, config: str, bin_dir: str) -> str:
 
 def _serving_missing() -> str | None:
     return None if _read(SERVING[0]) else f"there is no {SERVING[0]}; look at `journalctl -u kubelet`"
-
-
-def restart() -> None:
-    """A kubelet that crashed too often is started, too."""
-    for arguments in (["reset-failed", "kubelet.service"], ["restart", "kubelet.service"]):
-        done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False)
-    if done.returncode != 0:
-        raise StepError(f"systemctl restart kubelet: {done.stderr.strip()}")
 
 
 def _text(path: str) -> str:

@@ -59,6 +59,7 @@ ORDER: Mapping[str, int] = {
 DIRECTORY = "/etc/kubernetes/pki"
 KUBERNETES = "/etc/kubernetes"
 KUBELET_CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+SUPER_ADMIN = f"{KUBERNETES}/super-admin.conf"  # an administrator may have removed it, and should have
 KUBELET_SERVER = ("/var/lib/kubelet/pki/kubelet-server-current.pem", "/var/lib/kubelet/pki/kubelet.crt")
 
 # An administrator's, of which people have copies.
@@ -67,6 +68,16 @@ ADMINS = ("admin.conf", "super-admin.conf")
 # What kubeadm renews. super-admin.conf is only where `kubeadm init` ran.
 KUBEADM_KUBECONFIGS = (*ADMINS, "controller-manager.conf", "scheduler.conf")
 KUBEADM = frozenset({*KUBEADM_KUBECONFIGS, *(known.name for known in KNOWN if known.authority)})
+
+# Whom kubeadm's kubeconfigs on a control plane log in as: common name (kubelet.conf: how it begins), and the groups of
+# which it has one ("": none). Source: kubeadm's phases/kubeconfig/kubeconfig.go; admin.conf until 1.28: the second.
+IDENTITIES: Mapping[str, tuple[str, Sequence[str]]] = {
+    "admin.conf": ("kubernetes-admin", ("kubeadm:cluster-admins", "system:masters")),
+    "super-admin.conf": ("kubernetes-super-admin", ("system:masters",)),
+    "controller-manager.conf": ("system:kube-controller-manager", ("",)),
+    "scheduler.conf": ("system:kube-scheduler", ("",)),
+    "kubelet.conf": ("system:node:", ("system:nodes",)),
+}
 
 # Component to the kubeconfig that it reads once, when it starts (measured: no restart, no new certificate).
 READ_AT_START = {MANAGER: "controller-manager.conf", "kube-scheduler": "scheduler.conf"}
@@ -84,6 +95,25 @@ METRIC_FINDINGS = "kprov_certs_findings"
 METRIC_UNREAD = "kprov_certs_unread"
 METRIC_CHECKED = "kprov_certs_check_timestamp_seconds"
 METRIC_RENEWAL = "kprov_certs_renewal_timestamp_seconds"
+
+
+def kubeconfig_name(path: str) -> str:
+    """kubeadm's name of a kubeconfig, that of its file; the path of one that is elsewhere."""
+    directory, _, file = path.rpartition("/")
+    return file if directory == KUBERNETES else path
+
+
+def kubeconfigs(components: Mapping[str, Any]) -> list[str]:
+    """Paths of those of kubeadm's kubeconfigs that a control plane cannot do without, there or not.
+
+    components: of kprov.certs.node.components. A component that is told another path is not kubeadm's any more.
+    """
+    if not components.get(API, {}).get("manifest"):
+        return []
+    readers = {**READ_AT_START, "kubelet": "kubelet.conf"}
+    read = {name: flag(components[one]["args"], "kubeconfig") for one, name in readers.items() if one in components}
+    found = [name for name, path in read.items() if path in (None, f"{KUBERNETES}/{name}")]
+    return [f"{KUBERNETES}/{name}" for name in ("admin.conf", *found)]
 
 
 BOOTSTRAP = re.compile(r"^[ \t]*[\"']?serverTLSBootstrap[\"']?:[ \t]*(\w+)", re.MULTILINE)

@@ -14,14 +14,19 @@ from kprov.remote.node import read
 KUBERNETES = "/etc/kubernetes"
 BACKUPS = "/var/lib/kprov/backups"
 HOMES = "/home"
+KIND = re.compile(r"\bkind[\"']?:\s*[\"']?Config\b")
+# What kubeadm and kubectl write: keys, items of lists, comments, marks between documents.
+YAML_LINE = re.compile(r"\s*(#.*|---.*|-( .*)?|(- )?[\"']?[\w./-]+[\"']?:( .*)?)?")
+LOGINS = re.compile(r"^[\s\"']*(token|tokenFile|exec|auth-provider|username|client-certificate(-data)?)[\"']?:", re.M)
 
 
-def paths(named: list[str]) -> list[str]:
-    """kubeadm's, those that flags name, and root's and the users' own."""
+def paths(named: list[str], wanted: list[str] | None = None) -> list[str]:
+    """kubeadm's, those that flags name, and root's and the users' own. wanted: also those that are not there."""
+    wanted = wanted or []
     system = [f"{KUBERNETES}/{name}" for name in read.names(KUBERNETES) if name.endswith(".conf")]
     homes = ["/root", *(f"{HOMES}/{name}" for name in read.names(HOMES))]
-    found = dict.fromkeys([*named, *system, *(f"{home}/.kube/config" for home in homes)])
-    return [path for path in found if read.exists(path)]
+    found = dict.fromkeys([*named, *system, *wanted, *(f"{home}/.kube/config" for home in homes)])
+    return [path for path in found if path in wanted or read.exists(path)]
 
 
 def replaced() -> list[str]:
@@ -31,22 +36,28 @@ def replaced() -> list[str]:
     return sorted({one["serial"] for one in kept if one})
 
 
-def look(wanted: list[str]) -> list[dict[str, Any]]:
+def look(paths: list[str], kubeadms: list[str] | None = None) -> list[dict[str, Any]]:
     """One for each user in each file: path, mode, owner, changed, name, server, pem, follows, authority, key, error.
 
-    Files that are no kubeconfigs are left out; a user with a token has no pem. follows: the file that the certificate
-    is in, if it is not in the kubeconfig. authority: PEM. key: None, or as in files.look.
+    Files that are no kubeconfigs are left out, unless they should be: kubeadms. A user with a token has no pem.
+    follows: the file that the certificate is in, if it is not in the kubeconfig. authority: PEM. key: None, or as in
+    files.look.
     """
-    return [found for path in wanted for found in _file(path)]
+    return [found for path in paths for found in _file(path, path in (kubeadms or ()))]
 
 
-def _file(path: str) -> list[dict[str, Any]]:
+def _file(path: str, kubeadms: bool) -> list[dict[str, Any]]:
     try:
         text = read.text(path)
         about = files.entry(path)
+    except FileNotFoundError:
+        return [{"path": path, "error": "it is missing"}]
     except OSError as error:
         return [{"path": path, "error": error.strerror or str(error)}]
-    if not re.search(r"\bkind[\"']?:\s*[\"']?Config\b", text):
+    broken = _broken(text) if kubeadms else None
+    if broken:
+        return [{**about, "error": broken}]
+    if not KIND.search(text):
         return []
     clusters, users = _entries(text, "clusters"), _entries(text, "users")
     servers = {_value(body, "server") for body in clusters.values()} - {""}
@@ -54,6 +65,22 @@ def _file(path: str) -> list[dict[str, Any]]:
     about["server"] = next(iter(servers), None) if len(servers) == 1 else None
     about["authority"] = pem.certificates(authority)
     return [{**about, "name": name, **_login(body, path)} for name, body in users.items()]
+
+
+def _broken(text: str) -> str | None:
+    """Why nobody can log in with a file that should be a kubeconfig; None: by its shape, somebody can."""
+    if not text.strip():
+        return "it is empty"
+    if not KIND.search(text):
+        return "it is no kubeconfig, or the beginning of one"
+    if not text.lstrip().startswith("{"):
+        lines = enumerate(text.splitlines(), 1)
+        garbled = next((number for number, line in lines if not YAML_LINE.fullmatch(line)), None)
+        if garbled:
+            return f"line {garbled} is no YAML"
+    if not any(LOGINS.search(body) for body in _entries(text, "users").values()):
+        return "it has no user with a certificate"
+    return None
 
 
 def _login(body: str, path: str) -> dict[str, Any]:

@@ -32,7 +32,10 @@ def collect(question: dict[str, Any]) -> dict[str, Any]:
     values.append(known.given_to_kubelet(found) or "")
     topics.look("files", lambda: files.look([value for value in values if _certificate(value)]))
     named = [flag(about["args"], option) or "" for about in found.values() for option in KUBECONFIG]
-    topics.look("kubeconfigs", lambda: kubeconfigs.look(kubeconfigs.paths([path for path in named if path])))
+    wanted = known.kubeconfigs(found)
+    kubeadms = [*wanted, known.SUPER_ADMIN] if wanted else []
+    paths = [path for path in named if path]
+    topics.look("kubeconfigs", lambda: kubeconfigs.look(kubeconfigs.paths(paths, wanted), kubeadms))
     topics.look("replaced", kubeconfigs.replaced)
     topics.look("service_account", lambda: files.service_account(_flag(found, "kube-apiserver"), _flag(found, MANAGER)))
     topics.look("csrs", csr.look)

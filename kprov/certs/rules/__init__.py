@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from kprov.certs.finding import Finding, Limits
 from kprov.certs.item import Inventory
-from kprov.certs.rules import authority, expiry, identity, keys, kubelets, machines, served, timer
+from kprov.certs.rules import authority, expiry, identity, keys, kubeconfigs, kubelets, machines, served, timer
 from kprov.spec.cluster import ClusterSpec
 
 Rule = Callable[[Inventory, Limits], Iterable[Finding]]
@@ -23,6 +23,8 @@ RULES: tuple[Rule, ...] = (
     authority.bundles,
     keys.belong,
     keys.readable,
+    kubeconfigs.whole,
+    kubeconfigs.identities,
     identity.kubelet_client,
     machines.clocks,
     timer.alive,

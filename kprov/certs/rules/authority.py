@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kprov.certs.certificate import between
-from kprov.certs.finding import Finding, Limits, about
+from kprov.certs.finding import Finding, Limits, Severity, about
 from kprov.certs.item import Inventory, Item, Renewer
+from kprov.certs.kubeconfig import mended_by
 from kprov.certs.node.known import KNOWN
 
 AUTHORITIES = tuple(known.name for known in KNOWN if known.authority is None)
@@ -41,7 +42,7 @@ def signatures(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
         if own and {*item.authorities} - {one.certificate for one in authorities}:
             continue  # it may be for the other clusters that the file speaks of
         message = f"it is not signed by {authorities[0].place}, but by {item.certificate.issuer}"
-        yield about(item, "not-signed-by-ca", "warning" if own else "critical", message, BOTH)
+        yield about(item, "not-signed-by-ca", "warning" if own else "critical", message, mended_by(item, BOTH))
 
 
 def ends_first(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
@@ -65,7 +66,8 @@ def trusted(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
             hint = (
                 "it is another cluster's, or from before this one was made again: `kprov kubeconfig` fetches a new one"
             )
-            yield about(item, "kubeconfig-ca-differs", "warning" if _own(item) else "critical", message, hint)
+            severity: Severity = "warning" if _own(item) else "critical"
+            yield about(item, "kubeconfig-ca-differs", severity, message, mended_by(item, hint))
 
 
 def differs(inventory: Inventory, limits: Limits) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from kprov.certs.finding import Finding, Limits, about
 from kprov.certs.item import Inventory, Item
+from kprov.certs.node.known import IDENTITIES
 from kprov.phases.inputs import api_endpoint
 from kprov.spec.cluster import ClusterSpec
 
@@ -14,9 +15,13 @@ API_SERVER = "kube-apiserver-kubelet-client"  # the CN that kubeadm gives to api
 
 
 def kubelet_client(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
-    """A kubeconfig with the API server's own identity: an old trick that makes every kubelet obey whoever has it."""
+    """A kubeconfig with the API server's own identity: an old trick that makes every kubelet obey whoever has it.
+
+    In kubeadm's own files it is one of those that kprov.certs.rules.kubeconfigs finds there.
+    """
     for item in inventory.items:
-        if item.kind == "kubeconfig" and item.certificate.common_name == API_SERVER:
+        own = item.kind == "kubeconfig" and item.name not in IDENTITIES
+        if own and item.certificate.common_name == API_SERVER:
             message = "it logs in as the API server does to kubelets; who has it commands every kubelet"
             yield about(item, "api-server-identity", "warning", message, "use admin.conf, or a user of its own")
 

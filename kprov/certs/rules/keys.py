@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from kprov.certs.finding import Finding, Limits, about
 from kprov.certs.item import Inventory
+from kprov.certs.kubeconfig import mended_by
 
 OTHERS = 0o007
 
@@ -15,7 +16,8 @@ def belong(inventory: Inventory, limits: Limits) -> Iterator[Finding]:
     for item in inventory.items:
         if item.key and item.key.problem:
             message = f"{item.key.path} is not its private key: {item.key.problem}"
-            yield about(item, "key-mismatch", "critical", message, "put the pair back together, or `kprov certs renew`")
+            hint = mended_by(item, "put the pair back together, or `kprov certs renew`")
+            yield about(item, "key-mismatch", "critical", message, hint)
 
 
 def readable(inventory: Inventory, limits: Limits) -> Iterator[Finding]:

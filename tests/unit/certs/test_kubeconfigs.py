@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,6 +30,13 @@ EXEC = {
 
 def items(node: Node, path: str = HOME) -> list[Item]:
     return [item for item in node.inventory().items if item.place == path]
+
+
+def broken(node: Node) -> dict[str, str]:
+    """kubeadm's file to why nobody can log in with it."""
+    found = judge(node.inventory(), LIMITS)
+    assert why(node.inventory()) == {}  # said once
+    return {one.name: one.message for one in found if one.code == "kubeconfig-broken"}
 
 
 def other_cluster() -> tuple[pki.Pair, dict[str, Any]]:
@@ -68,7 +76,8 @@ def test_copy_of_an_admin_conf_that_kprov_replaced_is_known_by_the_backup(plane:
 
 def test_expired_embedded_certificate_with_a_valid_pki_directory(plane: Node) -> None:
     made = pki.kubeadm()
-    plane.kubeconfig("/etc/kubernetes/scheduler.conf", pki.kubeconfig(pki.issue(made.ca, "x", days=-0.5), made.ca))
+    ended = pki.issue(made.ca, "system:kube-scheduler", days=-0.5)
+    plane.kubeconfig("/etc/kubernetes/scheduler.conf", pki.kubeconfig(ended, made.ca))
     (finding,) = judge(plane.inventory(), LIMITS)
     assert (finding.code, finding.severity, finding.name) == ("expired", "critical", "scheduler.conf")
 
@@ -94,7 +103,11 @@ def test_file_of_another_cluster_alone_is_a_warning(plane: Node) -> None:
 def test_kubeadm_s_own_file_of_another_cluster_is_critical(plane: Node) -> None:
     plane.kubeconfig("/etc/kubernetes/admin.conf", other_cluster()[1])
     found = {(one.code, one.severity) for one in judge(plane.inventory(), LIMITS)}
-    assert found == {("kubeconfig-ca-differs", "critical"), ("not-signed-by-ca", "critical")}
+    assert found == {
+        ("kubeconfig-ca-differs", "critical"),
+        ("not-signed-by-ca", "critical"),
+        ("kubeconfig-identity", "warning"),
+    }
 
 
 def test_users_without_certificates_are_no_items(plane: Node) -> None:
@@ -169,16 +182,14 @@ def test_file_that_a_path_leads_to_is_missing(plane: Node) -> None:
 def test_damaged_data_is_said_not_skipped(plane: Node, data: str) -> None:
     login = {"client-certificate-data": data, "client-key-data": "AAAA"}
     plane.kubeconfig("/etc/kubernetes/admin.conf", pki.kubeconfig(login, pki.kubeadm().ca))
-    assert why(plane.inventory()) == {
-        "/etc/kubernetes/admin.conf": "there is no certificate in client-certificate-data"
-    }
+    assert broken(plane) == {"admin.conf": "there is no certificate in client-certificate-data"}
 
 
 def test_damaged_certificate_in_good_base64(plane: Node) -> None:
     text = "-----BEGIN CERTIFICATE-----\nMIIBAAAA\n-----END CERTIFICATE-----\n"
     login = {"client-certificate-data": pki.encoded(text), "client-key-data": "AAAA"}
     plane.kubeconfig("/etc/kubernetes/admin.conf", pki.kubeconfig(login, pki.kubeadm().ca))
-    assert [*why(plane.inventory())] == ["/etc/kubernetes/admin.conf"]
+    assert [*broken(plane)] == ["admin.conf"]
 
 
 @pytest.mark.parametrize("text", ["", "kind: Other\n", "\0\1\2", "users: [", "kind: Config\nusers:\nclusters: 3\n"])
@@ -201,3 +212,76 @@ def test_where_kubeconfigs_are_looked_for(plane: Node) -> None:
     assert found[0] == "/srv/scheduler.conf"
     assert found[-2:] == [HOME, "/home/ann/.kube/config"]
     assert "/etc/kubernetes/kubelet.conf" in found
+
+
+EXPECTED = ("admin.conf", "controller-manager.conf", "scheduler.conf", "kubelet.conf")
+
+
+def test_kubeadm_s_files_are_missed_on_a_control_plane(plane: Node) -> None:
+    for name in (*EXPECTED, "super-admin.conf"):
+        plane.remove(f"/etc/kubernetes/{name}")
+    assert broken(plane) == dict.fromkeys(EXPECTED, "it is missing")
+    found = {one.name: one for one in judge(plane.inventory(), LIMITS)}
+    assert {name: one.severity for name, one in found.items()} == {
+        **dict.fromkeys(EXPECTED, "critical"),
+        "admin.conf": "warning",  # nothing stops without it
+    }
+    assert found["scheduler.conf"].hint == "`kprov certs kubeconfig rebuild scheduler.conf --host cp1`"
+    plane.remove(f"{PKI}/ca.key")
+    assert "external-ca.md" in str(judge(plane.inventory(), LIMITS)[0].hint)
+
+
+def test_elsewhere_they_are_not(plane: Node) -> None:
+    """A worker; a component that is told another file."""
+    manifest = plane.path("/etc/kubernetes/manifests/kube-scheduler.yaml")
+    manifest.write_text(manifest.read_text().replace("/etc/kubernetes/scheduler.conf", "/etc/own/scheduler.conf"))
+    plane.remove("/etc/kubernetes/scheduler.conf")
+    assert broken(plane) == {}
+    plane.remove("/etc/kubernetes/manifests/kube-apiserver.yaml")
+    plane.remove("/etc/kubernetes/admin.conf")
+    assert broken(plane) == {}
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: "", "it is empty"),
+        (lambda text: text[:300], "it is no kubeconfig, or the beginning of one"),
+        (lambda text: text[: text.index("users:")], "it has no user with a certificate"),
+        (lambda text: text[: text.index("    client-certificate-data")], "it has no user with a certificate"),
+        (lambda text: text.replace("kind: Config", "oops\nkind: Config"), "line 13 is no YAML"),
+        (lambda text: "\0\1\2", "it is no kubeconfig, or the beginning of one"),
+    ],
+)
+def test_damage_to_kubeadm_s_own_file(plane: Node, damage: Callable[[str], str], said: str) -> None:
+    path = "/etc/kubernetes/scheduler.conf"
+    plane.put(path, damage(plane.path(path).read_text()), 0o600)
+    assert broken(plane) == {"scheduler.conf": said}
+
+
+def test_kubelet_conf_of_another_cluster(plane: Node) -> None:
+    current = {"client-certificate": "/var/lib/kubelet/pki/kubelet-client-current.pem", "client-key": "x"}
+    plane.kubeconfig("/etc/kubernetes/kubelet.conf", pki.kubeconfig(current, pki.authority("other")))
+    assert broken(plane) == {"kubelet.conf": "it trusts CN=other, not this cluster's CA"}
+
+
+@pytest.mark.parametrize(
+    ("name", "login", "severity"),
+    [
+        ("admin.conf", pki.issue(pki.kubeadm().ca, "kubernetes-admin"), "warning"),
+        ("admin.conf", pki.kubeadm().leaves["apiserver-kubelet-client.crt"], "warning"),
+        ("scheduler.conf", pki.kubeadm().users["controller-manager.conf"], "critical"),
+        ("controller-manager.conf", pki.issue(pki.kubeadm().ca, "system:kube-controller-manager", org="x"), "critical"),
+    ],
+)
+def test_somebody_else_s_login_in_kubeadm_s_file(plane: Node, name: str, login: pki.Pair, severity: str) -> None:
+    plane.kubeconfig(f"/etc/kubernetes/{name}", pki.kubeconfig(login, pki.kubeadm().ca))
+    (finding,) = judge(plane.inventory(), LIMITS)
+    assert (finding.code, finding.severity, finding.name) == ("kubeconfig-identity", severity, name)
+    assert finding.hint == f"`kprov certs kubeconfig rebuild {name} --host cp1`"
+
+
+def test_an_administrator_of_before_1_29_is_one(plane: Node) -> None:
+    old = pki.issue(pki.kubeadm().ca, "kubernetes-admin", org="system:masters")
+    plane.kubeconfig("/etc/kubernetes/admin.conf", pki.kubeconfig(old, pki.kubeadm().ca))
+    assert judge(plane.inventory(), LIMITS) == ()

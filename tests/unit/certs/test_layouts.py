@@ -210,6 +210,7 @@ def kubespray(node: Node, ports: dict[str, int]) -> pki.Kubeadm:
         "tls-cert-file": f"{ssl}/apiserver.crt",
         "secure-port": str(ports["api"]),
     }
+    node.kubeconfig("/etc/kubernetes/admin.conf", pki.kubeconfig(made.users["admin.conf"], made.ca))
     lines = "\n".join(f"    - --{flag}={value}" for flag, value in api.items())
     node.put("/etc/kubernetes/manifests/kube-apiserver.yaml", f"    - kube-apiserver\n{lines}\n")
     environment = {
@@ -229,7 +230,7 @@ def test_kubespray_s_layout(node: Node) -> None:
     kubespray(node, node.ports)
     inventory = node.inventory()
     renewers = on_disk(inventory)
-    kubeadm_s = {"apiserver", "apiserver-kubelet-client", "front-proxy-client"}
+    kubeadm_s = {"apiserver", "apiserver-kubelet-client", "front-proxy-client", "admin.conf"}
     assert {name for name, renewer in renewers.items() if renewer is Renewer.KUBEADM} == kubeadm_s
     etcd_s = {"apiserver-etcd-client", "etcd-server", "admin-cp1.pem"}
     assert {name for name, renewer in renewers.items() if renewer is Renewer.KPROV} == etcd_s

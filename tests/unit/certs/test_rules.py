@@ -26,6 +26,7 @@ from tests.unit.factories import make_spec
 
 PAGE = Path("docs/reference/certs.md")
 ADMIN = "/etc/kubernetes/admin.conf"
+CLIENT = f"{KUBELET}/pki/kubelet-client-2026.pem"
 
 
 def found(inventory: Inventory, limits: Limits = LIMITS) -> list[tuple[str, str, str]]:
@@ -73,7 +74,7 @@ def dying_ca(days: float) -> pki.Pair:
 def kubelet_client(node: Node, minutes: float, life: float) -> None:
     """The kubelet's own certificate, with so many minutes left of its life."""
     start = timedelta(minutes=minutes - life)
-    pair = pki.issue(pki.kubeadm().ca, "system:node:cp1", days=minutes / 1440, start=start)
+    pair = pki.issue(pki.kubeadm().ca, "system:node:cp1", org="system:nodes", days=minutes / 1440, start=start)
     node.put(f"{KUBELET}/pki/kubelet-client-2026.pem", pair.pem + pair.key_pem, 0o600)
 
 
@@ -93,6 +94,14 @@ def foreign_key(node: Node) -> None:
     document = pki.kubeconfig(made.users["scheduler.conf"], made.ca)
     document["users"][0]["user"]["client-key-data"] = pki.encoded(made.ca.key_pem)
     node.kubeconfig("/etc/kubernetes/scheduler.conf", document)
+
+
+def api_server_s() -> dict[str, Any]:
+    return pki.kubeconfig(pki.kubeadm().leaves["apiserver-kubelet-client.crt"], pki.kubeadm().ca)
+
+
+def admin() -> pki.Pair:
+    return pki.kubeadm().users["admin.conf"]
 
 
 # Code to what makes a healthy control plane raise it; the severity and the name of the finding.
@@ -144,11 +153,18 @@ FAULTS: dict[str, list[tuple[str, str, Fault]]] = {
     "api-server-identity": [
         (
             "warning",
-            "admin.conf",
-            lambda n: n.kubeconfig(
-                ADMIN, pki.kubeconfig(pki.kubeadm().leaves["apiserver-kubelet-client.crt"], pki.kubeadm().ca)
-            ),
+            "/root/.kube/config",
+            lambda n: n.kubeconfig("/root/.kube/config", api_server_s()),
         )
+    ],
+    "kubeconfig-identity": [
+        ("warning", "admin.conf", lambda n: n.kubeconfig(ADMIN, api_server_s())),
+        ("critical", "kubelet-client", lambda n: n.put(CLIENT, admin().pem + admin().key_pem, 0o600)),
+    ],
+    "kubeconfig-broken": [
+        ("warning", "admin.conf", lambda n: n.remove(ADMIN)),
+        ("critical", "scheduler.conf", lambda n: n.put("/etc/kubernetes/scheduler.conf", "", 0o600)),
+        ("critical", "kubelet.conf", lambda n: n.remove(f"{KUBELET}/pki/kubelet-client-current.pem")),
     ],
 }
 CASES = [(code, *case) for code, cases in FAULTS.items() for case in cases]

@@ -65,7 +65,8 @@ def program(plane: Node) -> str:
     path = plane.root.parent / "bin"
     for directory in (path, plane.path(str(path))):
         directory.mkdir(parents=True)
-        (directory / "kubeadm").write_text(f'#!/bin/sh\nexec /usr/sbin/chroot {plane.root} /kubeadm "$@"\n')
+        inside = f'for word; do shift; set -- "$@" "${{word#{plane.root}}}"; done'  # paths as the node has them
+        (directory / "kubeadm").write_text(f'#!/bin/sh\n{inside}\nexec /usr/sbin/chroot {plane.root} /kubeadm "$@"\n')
         (directory / "kubeadm").chmod(0o755)
     plane.put("/etc/kubernetes/manifests/kube-apiserver.yaml", f"- --client-ca-file={PKI}/ca.crt\n")
     plane.put("/etc/crictl.yaml", "runtime-endpoint: unix:///run/x\n")
