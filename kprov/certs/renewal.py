@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kprov.certs.item import Inventory, Item, Renewer
-from kprov.certs.node.known import ADMINS, KUBEADM, READ_AT_START
+from kprov.certs.node.known import ADMINS, BY_NAME, KUBEADM, READ_AT_START
 from kprov.certs.node.verdict import OVERDUE
 
 KUBELET_CLIENT, KUBELET_SERVER = "kubelet-client", "kubelet-server"
@@ -118,6 +118,11 @@ def external(
         if item.renewer is Renewer.EXTERNAL and (item.host in hosts or item.authority == "etcd-ca")
         if (not only or item.name in only) and _due(item, inventory, within)
     )
+
+
+def of_kubeadm(item: Item) -> bool:
+    """Whether it is where kubeadm has it; a certificate of an etcd that is a service is not."""
+    return item.name in KUBEADM and (item.kind == "kubeconfig" or item.place.endswith(f"/{BY_NAME[item.name].path}"))
 
 
 def etcd(inventory: Inventory, only: Collection[str], within: float | None) -> tuple[Work, ...]:

@@ -31,7 +31,7 @@ def certs_csr_export(options: Options, directory: Path, how: RenewOptions, conso
     from kprov.certs.exchange import Wanted, listed, write
     from kprov.certs.item import Renewer
     from kprov.certs.node.known import KUBEADM
-    from kprov.certs.renewal import external
+    from kprov.certs.renewal import external, of_kubeadm
     from kprov.remote.ssh import Connections
     from kprov.spec.load import load
 
@@ -46,7 +46,7 @@ def certs_csr_export(options: Options, directory: Path, how: RenewOptions, conso
     with Connections(accept_new_host_keys=options.accept_new_host_keys) as connections:
         found = look_at(spec, connections)
         due = external(found, hosts, only, span(within))
-        asked = [item for item in due if item.host in hosts and _kubeadm_s(item)]
+        asked = [item for item in due if item.host in hosts and of_kubeadm(item)]
         problems = [*loaded.warnings, *_kubeadms(found, hosts, only), *_others(due)]
         if not asked:
             others = [i for i in found.items if i.host in hosts and i.renewer is Renewer.EXTERNAL]
@@ -130,18 +130,13 @@ def _make_requests(
     return ran
 
 
-def _kubeadm_s(item: Item) -> bool:
-    """Whether it is where kubeadm has it; a certificate of an etcd that is a service is not."""
-    from kprov.certs.node.known import BY_NAME, KUBEADM
-
-    return item.name in KUBEADM and (item.kind == "kubeconfig" or item.place.endswith(f"/{BY_NAME[item.name].path}"))
-
-
 def _others(due: Sequence[Item]) -> list[Problem]:
+    from kprov.certs.renewal import of_kubeadm
+
     return [
         Problem("warning", "not-kubeadm", f"{item.name} is not kubeadm's: ask for it by hand", host=item.host)
         for item in due
-        if not _kubeadm_s(item)
+        if not of_kubeadm(item)
     ]
 
 

@@ -116,13 +116,17 @@ def _away(found: Inventory) -> list[Problem]:
 
 
 def _external(renewal: Renewal) -> list[Problem]:
+    from kprov.certs.renewal import of_kubeadm
+
     return [
         Problem(
             "warning",
             "external-ca",
             f"{item.name} is not renewed: the key of its CA is not on the node",
             host=item.host,
-            hint="`kprov certs csr export` asks who has it for a new one",
+            hint="`kprov certs csr export` asks who has it for a new one"
+            if of_kubeadm(item)
+            else "it is not kubeadm's: ask who has it for a new one by hand",
         )
         for item in renewal.external
     ]

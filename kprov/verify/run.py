@@ -37,7 +37,9 @@ from kprov.verify.objects import SERVICE, objects
 from kprov.verify.world import World
 from kprov.words import count
 
-START_SECONDS = 45.0  # for a pod to be Ready on every node; 2 to 4 s when all is well and the image is there
+# For a pod to be Ready on every node; 2 to 4 s when all is well and the image is there. A kubelet whose API server was
+# away for half a minute asks again up to a minute later: client-go, tools/cache/reflector.go, 30 s with a jitter of 1.
+START_SECONDS = 90.0
 POLL_SECONDS = 0.3
 HOSTS_AT_ONCE = 50
 

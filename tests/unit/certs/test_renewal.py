@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from kprov.certs.certificate import from_pem
 from kprov.certs.item import Inventory, Item, Key, Renewer, Served
 from kprov.certs.node.known import KUBEADM
-from kprov.certs.renewal import compare, plan, plan_names
-from kprov.commands.certs_renew import _not_issued
+from kprov.certs.renewal import Renewal, compare, plan, plan_names
+from kprov.commands.certs_renew import _external, _not_issued
 from kprov.ui.renewal_table import impact
 from tests.unit.plugins.certificates import NOW, Pair, issue
 
@@ -77,6 +77,13 @@ def test_what_another_ca_signs_is_named_and_left_alone() -> None:
     found = plan(inventory(item("cp1", "apiserver", renewer=Renewer.EXTERNAL)), HOSTS, (), 30 * DAY)
     assert found.work == ()
     assert [one.name for one in found.external] == ["apiserver"]
+
+
+def test_only_what_kubeadm_made_is_asked_for_by_a_command() -> None:
+    ours = item("cp1", "apiserver", renewer=Renewer.EXTERNAL, place="/etc/kubernetes/ssl/apiserver.crt")
+    member = item("cp1", "etcd-server", renewer=Renewer.EXTERNAL, place="/etc/ssl/etcd/ssl/member-cp1.pem")
+    hints = [problem.hint or "" for problem in _external(Renewal((), (ours, member)))]
+    assert ["csr export" in hint for hint in hints] == [True, False]
 
 
 def test_an_etcd_that_is_a_service_is_renewed_wherever_it_runs() -> None:
