@@ -10,6 +10,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils import kprov_fs, kprov_systemd
+from ansible.module_utils.kprov_containers import BIN_DIRS
 from ansible.module_utils.kprov_docker_api import Docker
 from ansible.module_utils.kprov_paths import real
 
@@ -23,7 +24,6 @@ SOCKETS = {
     "containerd": "unix:///run/containerd/containerd.sock",
     "docker": "unix:///run/cri-dockerd.sock",
 }
-PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 DEFAULT_ROOTS = {"containerd": "/var/lib/containerd", "docker": "/var/lib/docker"}
 ESCAPED = re.compile(r"\\([0-7]{3})")  # how the kernel writes blanks in mountinfo
 GRACE = 30  # seconds that a container gets to end, as Kubernetes' default terminationGracePeriodSeconds
@@ -134,7 +134,7 @@ class Runtime:
 
 def _program(name: str, bin_dir: str) -> str:
     """Its path: in bin_dir, where kprov puts it, else where a package does."""
-    return shutil.which(name, path=f"{bin_dir}:{PATH}") or os.path.join(bin_dir, name)
+    return shutil.which(name, path=os.pathsep.join((bin_dir, *BIN_DIRS))) or os.path.join(bin_dir, name)
 
 
 def _is_active(unit: str) -> bool:
